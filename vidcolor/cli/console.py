@@ -1,0 +1,100 @@
+"""What every command shares: how it speaks, and the options that say how loudly.
+
+People read stderr, programs read stdout.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["Console", "common_options", "console_of", "emit_json", "printable", "say", "write"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass
+class Console:
+    """What was asked of the messages; made by ``main`` and carried by click's context."""
+
+    debug: bool = False
+    """Show the traceback of a failure."""
+    json: bool = False
+    """Report to programs on stdout, failures included."""
+
+
+def console_of(context: click.Context) -> Console:
+    """The console of a running command."""
+    return context.ensure_object(Console)
+
+
+def printable(text: str) -> str:
+    r"""Text that can be shown anywhere: file names may hold any byte, line ends and escape codes too.
+
+    >>> printable("caf\udce9\n\x1b[31m.mp4")
+    'caf\\xe9\\n\\x1b[31m.mp4'
+    """
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte that was not UTF-8 (PEP 383)
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def say(message: str) -> None:
+    """One line for people, on stderr."""
+    write(f"vidcolor: {printable(message)}\n")
+
+
+def write(text: str) -> None:
+    """Text on stderr, as it is. A stderr that is closed or full is no reason to lose the film."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (AttributeError, OSError, ValueError):
+        return
+
+
+def emit_json(**values: Any) -> None:
+    """One JSON object, on one line of stdout, now."""
+    print(json.dumps(values), flush=True)
+
+
+def _remember(name: str) -> Callable[[click.Context, click.Parameter, bool], bool]:
+    def callback(context: click.Context, _: click.Parameter, value: bool) -> bool:
+        if value:
+            setattr(console_of(context), name, True)
+        return value
+
+    return callback
+
+
+def common_options(function: Command) -> Command:
+    """``--json`` and ``--debug``, which every command has.
+
+    Both are eager, so that a mistake in another option is already reported as they ask.
+    """
+    debug = click.option(
+        "--debug",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_remember("debug"),
+        help="Show the traceback of a failure (also VIDCOLOR_DEBUG=1).",
+    )
+    as_json = click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        is_eager=True,
+        callback=_remember("json"),
+        help="Print JSON on stdout, for programs.",
+    )
+    return as_json(debug(function))

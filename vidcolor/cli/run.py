@@ -1,0 +1,177 @@
+"""``vidcolor run``: colour one film."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal, TextIO, get_args, get_origin, get_type_hints
+
+import click
+from click.shell_completion import CompletionItem
+
+from vidcolor.cli.console import Console, common_options, printable, write
+from vidcolor.cli.progress import Reporter
+from vidcolor.cli.types import KEY_VALUE, TIME, Number
+from vidcolor.errors import OutputError, UsageError
+from vidcolor.pipeline.names import default_output
+from vidcolor.pipeline.options import EncoderOptions, RunOptions
+
+__all__ = ["command"]
+
+STDIN = "-"
+
+
+def setting(owner: type, field: str, *names: str, **more: Any) -> Callable[[Any], Any]:
+    """A click option for a field of an options dataclass; its default and its choices are the field's."""
+    default = next(f.default for f in fields(owner) if f.name == field)
+    hint = get_type_hints(owner)[field]
+    if get_origin(hint) is Literal:
+        more["type"] = click.Choice(get_args(hint))
+    if default not in (None, ()):
+        more["show_default"] = True
+    return click.option(*names, field, default=default, **more)
+
+
+def _complete_model(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from vidcolor.models import list_models
+
+    names = ["default", *(entry.name for entry in list_models())]
+    matching = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return matching or [CompletionItem(incomplete, type="file")]
+
+
+@click.command("run", short_help="Colour a film.")
+@click.argument("source", metavar="INPUT", type=click.Path(path_type=str, allow_dash=True))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=str),
+    help="The film to write, or a folder to write it to.  [default: NAME.color.EXT beside the input]",
+)
+@click.option("-y", "--yes", is_flag=True, help="Overwrite the output without asking.")
+@click.option("-n", "--no-overwrite", is_flag=True, help="Never overwrite the output.")
+@click.option("--ss", "start", type=TIME, help="Start at this time of the input.")
+@click.option("--to", "end", type=TIME, help="Stop at this time of the input.")
+@click.option("-t", "duration", type=TIME, help="Stop after this much of the input.")
+@setting(
+    RunOptions,
+    "model",
+    "--model",
+    metavar="NAME|FILE",
+    shell_complete=_complete_model,
+    help="A model's name (see 'vidcolor models') or a weights file.",
+)
+@setting(RunOptions, "device", "--device", metavar="auto|cpu|cuda[:N]|mps", help="Where the network runs.")
+@setting(RunOptions, "precision", "--precision", help="What the network computes in.")
+@setting(
+    RunOptions,
+    "batch_size",
+    "--batch-size",
+    type=click.IntRange(min=1),
+    help="Frames the network gets at once.  [default: found by itself]",
+)
+@setting(
+    RunOptions,
+    "network_size",
+    "--network-size",
+    type=click.IntRange(min=16),
+    help="Short side of the picture the network sees, in pixels.",
+)
+@setting(RunOptions, "saturation", "--saturation", type=Number(0), help="Factor on the colours; 0 is grey.")
+@setting(
+    RunOptions,
+    "stream",
+    "--stream",
+    type=click.IntRange(min=0),
+    help="Number of the video stream to colour (see 'vidcolor info').  [default: the best one]",
+)
+@setting(RunOptions, "deinterlace", "--deinterlace", help="Turn fields into frames.")
+@setting(EncoderOptions, "codec", "-c:v", "--codec", metavar="NAME", help="Encoder, in ffmpeg's words.")
+@setting(EncoderOptions, "crf", "--crf", type=Number(0), help="Quality of the encoder; lower is better.")
+@setting(EncoderOptions, "preset", "--preset", metavar="NAME", help="Speed of the encoder.")
+@setting(EncoderOptions, "pix_fmt", "--pix-fmt", metavar="NAME", help="Pixel format to encode.")
+@setting(EncoderOptions, "extra", "-e", multiple=True, type=KEY_VALUE, help="Another encoder option; repeatable.")
+@click.option("--progress/--no-progress", default=None, help="Show progress.  [default: on a terminal]")
+@click.option("-v", "--verbose", is_flag=True, help="Say more.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@common_options
+@click.pass_obj
+def command(console: Console, /, source: str, output: str | None, **values: Any) -> None:
+    """Colour the black-and-white film INPUT ("-" is stdin).
+
+    The picture keeps its luma, its times, its size and its tags; sound, subtitles, chapters and
+    whatever else the film holds are copied.
+    """
+    _refuse_contradictions(values)
+    duration: Fraction | None = values.pop("duration")
+    if duration is not None:
+        values["end"] = (values["start"] or 0) + duration
+    quiet, progress = values.pop("quiet"), values.pop("progress")
+    bar = progress if progress is not None else not quiet and _is_terminal(sys.stderr)
+    reporter = Reporter(bar=bar, quiet=quiet, verbose=values.pop("verbose"), events=values.pop("as_json"))
+    encoder = EncoderOptions(**{field.name: values.pop(field.name) for field in fields(EncoderOptions)})
+    target = _target(source, output, encoder.codec)
+    yes, no = values.pop("yes"), values.pop("no_overwrite")
+    overwrite = yes or _may_overwrite(source, target, never=no)
+    _colorize(source, target, RunOptions(encoder=encoder, overwrite=overwrite, **values), reporter)
+
+
+def _refuse_contradictions(values: dict[str, Any]) -> None:
+    """Options that cannot both be meant."""
+    start, end, duration = values["start"], values["end"], values["duration"]
+    if end is not None and duration is not None:
+        raise UsageError("--to and -t exclude each other")
+    if end is not None and end <= (start or 0):
+        raise UsageError("--to must be later than --ss" if start else "--to must be later than 0")
+    if duration == 0:
+        raise UsageError("-t must be longer than 0")
+    for one, other in (("yes", "no_overwrite"), ("quiet", "verbose")):
+        if values[one] and values[other]:
+            raise UsageError(f"--{one} and --{other.replace('_', '-')} exclude each other")
+
+
+def _target(source: str, output: str | None, codec: str) -> Path:
+    """The file to write."""
+    if output == STDIN:
+        raise UsageError("a film cannot be written to stdout; give -o the name of a file")
+    if output is not None and not Path(output).is_dir():
+        return Path(output)
+    if source == STDIN or "://" in source:
+        raise UsageError("the input is not a file, so the output needs a name; give one with -o")
+    beside = default_output(Path(source), codec)
+    return beside if output is None else Path(output) / beside.name
+
+
+def _may_overwrite(source: str, target: Path, *, never: bool) -> bool:
+    """Whether the output may replace what is there; asks where somebody can answer."""
+    if not target.exists() or target.is_dir() or _same(source, target):
+        return False  # nothing to lose, or the run refuses for a reason more to the point
+    if not never and source != STDIN and _is_terminal(sys.stdin):
+        write(f"vidcolor: overwrite {printable(str(target))}? [y/N] ")
+        if sys.stdin.readline().strip().lower() in ("y", "yes"):
+            return True
+    raise OutputError(f"{str(target)!r} exists; give -y to overwrite it, or another name with -o")
+
+
+def _same(source: str, target: Path) -> bool:
+    return source != STDIN and Path(source).exists() and target.samefile(source)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def _colorize(source: str, target: Path, options: RunOptions, reporter: Reporter) -> None:
+    from vidcolor.pipeline.run import colorize  # brings torch and PyAV
+
+    facts = {"model": options.model, "device": options.device, "codec": options.encoder.codec}
+    with reporter:
+        reporter.start(input=source, output=str(target), **facts)
+        summary = colorize(source, target, options, notify=reporter.notify, progress=reporter.progress)
+        reporter.done(summary)

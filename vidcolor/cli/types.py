@@ -1,0 +1,86 @@
+"""Kinds of option values: times as ffmpeg writes them, finite numbers, KEY=VALUE."""
+
+from __future__ import annotations
+
+import math
+import re
+from fractions import Fraction
+from typing import Any
+
+import click
+
+__all__ = ["KEY_VALUE", "TIME", "Number", "parse_time"]
+
+# [[HH:]MM:]SS[.fraction]; hours and the first number are free, as in 90:00 for an hour and a half.
+_CLOCK = re.compile(r"(?:(?:([0-9]{1,6}):)?([0-9]{1,6}):)?([0-9]{0,10})(?:\.([0-9]{0,18}))?")
+_UNITS = {"us": Fraction(1, 1_000_000), "ms": Fraction(1, 1000), "s": Fraction(1)}
+
+
+def parse_time(text: str) -> Fraction:
+    """Seconds, exactly, of a time as ffmpeg writes it.
+
+    >>> parse_time("1:02:03.04")
+    Fraction(93076, 25)
+    >>> parse_time("200ms")
+    Fraction(1, 5)
+
+    Raises:
+        ValueError: it is not such a time, or is negative.
+    """
+    unit = next((u for u in _UNITS if text.endswith(u)), "")
+    match = _CLOCK.fullmatch(text.removesuffix(unit))
+    if match is None or not (match[3] or match[4]) or (unit and match[2]):
+        raise ValueError(text)
+    hours, minutes, seconds = (int(group or 0) for group in match.group(1, 2, 3))
+    if (match[2] and seconds >= 60) or (match[1] and minutes >= 60):
+        raise ValueError(text)
+    fraction = Fraction(int(match[4] or 0), 10 ** len(match[4] or ""))
+    return (hours * 3600 + minutes * 60 + seconds + fraction) * _UNITS.get(unit, Fraction(1))
+
+
+class _Time(click.ParamType):
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        if isinstance(value, Fraction):
+            return value
+        try:
+            return parse_time(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a time; write seconds (12.5) or HH:MM:SS.frac (1:02:03.5)", param, ctx)
+
+
+class _KeyValue(click.ParamType):
+    name = "key=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        key, equals, rest = value.partition("=")
+        if not key or not equals:
+            self.fail(f"{value!r} is not KEY=VALUE (as in tune=film)", param, ctx)
+        return key, rest
+
+
+class Number(click.ParamType):
+    """A finite number from ``least`` on (click's own FLOAT takes "nan" and "inf")."""
+
+    name = "number"
+
+    def __init__(self, least: float) -> None:
+        self.least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number", param, ctx)
+        if not math.isfinite(number) or number < self.least:
+            self.fail(f"{value} is not a number from {self.least:g} on", param, ctx)
+        return number
+
+
+TIME = _Time()
+KEY_VALUE = _KeyValue()

@@ -1,0 +1,309 @@
+"""From a small picture of ab to a film's chroma planes, fast enough to be done for every frame.
+
+NumPy and OpenCV only. Three steps: ab is brought to the chroma planes' size along luma's edges,
+(Y′, a, b) becomes (Cb, Cr) through a table, and chroma is held inside the gamut of every luma sample
+it is shared by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from vidcolor.color.planes import ColorSpace, lab_to_ycc
+from vidcolor.frames import ChromaLayout, Plane
+
+__all__ = ["ChromaMaker", "ChromaTable", "guided_upsample", "luma_at_chroma"]
+
+FloatImage = npt.NDArray[np.float32]
+
+# ---- the table ----------------------------------------------------------------------------------
+
+_AB_LIMIT = 112.0
+"""Largest |a| and |b| the table knows, Lab units; sRGB's gamut reaches 108."""
+_NODES = 65
+"""Along a and along b: a node every 3.5 units."""
+_LUMAS = 256
+"""Along Y′: a node for every 8-bit code, so that films of 8 bits need no interpolation there."""
+
+
+class ChromaTable:
+    """(Y′, a, b) → (Cb, Cr) of one :class:`ColorSpace`, before the gamut is looked at.
+
+    The table's slices of equal Y′ stand one below the other in one tall image, so that one bilinear
+    ``cv2.remap`` looks a whole frame up.
+    """
+
+    def __init__(self, space: ColorSpace) -> None:
+        self.space = space
+        self.image = _tabulate(space)
+
+    @property
+    def coordinate_scale(self) -> float:
+        """ab times this plus :attr:`coordinate_offset` is a place in a slice."""
+        return (_NODES - 1) / (2 * _AB_LIMIT)
+
+    @property
+    def coordinate_offset(self) -> float:
+        return (_NODES - 1) / 2
+
+    def look_up(self, luma: Plane, x: FloatImage, y: FloatImage) -> FloatImage:
+        """Cb and Cr, ``(H, W, 2)`` normalised, of luma codes and of ab as places in a slice.
+
+        ``x`` and ``y`` are a and b by :attr:`coordinate_scale`; they are overwritten.
+        """
+        last = np.float32(_NODES - 1)
+        np.clip(x, 0, last, out=x)
+        np.clip(y, 0, last, out=y)
+        slice_of = self._slice_starts[luma]
+        y += slice_of
+        found: FloatImage = cv2.remap(self.image, x, y, cv2.INTER_LINEAR)
+        return found
+
+    @property
+    def _slice_starts(self) -> FloatImage:
+        return _slice_starts(self.space.bit_depth, self.space.luma_scale)
+
+
+_STARTS: dict[tuple[int, tuple[float, float]], FloatImage] = {}
+
+
+def _slice_starts(bit_depth: int, luma_scale: tuple[float, float]) -> FloatImage:
+    """First row of the slice for each luma code: ``(2**bit_depth,)``."""
+    key = (bit_depth, luma_scale)
+    if key not in _STARTS:
+        scale, offset = luma_scale
+        signal = (np.arange(2**bit_depth) - offset) / scale
+        _STARTS[key] = (np.rint(signal.clip(0, 1) * (_LUMAS - 1)) * _NODES).astype(np.float32)
+    return _STARTS[key]
+
+
+def _tabulate(space: ColorSpace) -> FloatImage:
+    """The tall image, ``(_LUMAS · _NODES, _NODES, 2)``.
+
+    Made forwards: Y′, Cb, Cr of a fine ladder of L′ at every (a, b), then read off at each Y′ wanted.
+    Solving for L′ at every node instead would take seconds.
+    """
+    axis = torch.linspace(-_AB_LIMIT, _AB_LIMIT, _NODES)
+    ladder = torch.linspace(-60, 160, 221)
+    b, a, lightness = torch.meshgrid(axis, axis, ladder, indexing="ij")
+    luma, cb, cr = lab_to_ycc(lightness, a, b, space)
+    wanted = torch.linspace(0, 1, _LUMAS).expand(_NODES, _NODES, _LUMAS).contiguous()
+    above = torch.searchsorted(luma.contiguous(), wanted).clamp(1, len(ladder) - 1)
+    low, high = luma.gather(-1, above - 1), luma.gather(-1, above)
+    share = ((wanted - low) / (high - low).clamp_min(1e-9)).clamp(0, 1)
+    rows = [torch.lerp(c.gather(-1, above - 1), c.gather(-1, above), share) for c in (cb, cr)]
+    image = torch.stack(rows, -1).permute(2, 0, 1, 3).reshape(_LUMAS * _NODES, _NODES, 2)
+    return np.ascontiguousarray(image.numpy(), dtype=np.float32)
+
+
+# ---- along luma's edges -------------------------------------------------------------------------
+
+_SITING: dict[str | None, tuple[float, float]] = {
+    # Where a subsampled chroma sample lies, from the middle of its luma samples, in luma samples
+    # (H.273 §8.7). MPEG-2, H.264 and H.265 leave "left" unsaid.
+    None: (-0.5, 0.0),
+    "left": (-0.5, 0.0),
+    "center": (0.0, 0.0),
+    "topleft": (-0.5, -0.5),
+    "top": (0.0, -0.5),
+    "bottomleft": (-0.5, 0.5),
+    "bottom": (0.0, 0.5),
+}
+
+
+def siting_offset(siting: str | None, layout: ChromaLayout) -> tuple[float, float]:
+    """``(x, y)``: how far chroma samples lie from the middle of the luma samples they cover, in luma samples."""
+    x, y = _SITING.get(siting, _SITING[None])
+    return (x if layout.log2_x else 0.0), (y if layout.log2_y else 0.0)
+
+
+def luma_at_chroma(luma: Plane, layout: ChromaLayout, siting: str | None) -> Plane:
+    """Luma at the chroma samples' places and of their size, same dtype as ``luma``."""
+    height, width = luma.shape
+    dx, dy = siting_offset(siting, layout)
+    if layout.log2_y and dy == 0:
+        luma = cv2.resize(_even(luma, rows=True), (width, -(-height // 2)), interpolation=cv2.INTER_AREA)
+    elif layout.log2_y:
+        luma = cv2.sepFilter2D(luma, -1, _ONE, _TENT, borderType=cv2.BORDER_REPLICATE)[0 if dy < 0 else 1 :: 2]
+    if layout.log2_x and dx == 0:
+        luma = cv2.resize(_even(luma, columns=True), (-(-width // 2), luma.shape[0]), interpolation=cv2.INTER_AREA)
+    elif layout.log2_x:
+        luma = cv2.sepFilter2D(luma, -1, _TENT, _ONE, borderType=cv2.BORDER_REPLICATE)[:, ::2]
+    return np.ascontiguousarray(luma)
+
+
+_ONE = np.array([1.0])
+_TENT = np.array([0.25, 0.5, 0.25])
+
+
+def _even(plane: Plane, *, rows: bool = False, columns: bool = False) -> Plane:
+    """The plane with its last row or column repeated where their number is odd."""
+    bottom, right = plane.shape[0] % 2 * rows, plane.shape[1] % 2 * columns
+    if not bottom and not right:
+        return plane
+    return cv2.copyMakeBorder(plane, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+
+
+def guided_upsample(
+    values: Sequence[FloatImage],
+    guide: FloatImage,
+    fine_guide: FloatImage,
+    *,
+    radius: int,
+    epsilon: float,
+    shift: tuple[float, float] = (0.0, 0.0),
+) -> list[FloatImage]:
+    """Small planes brought to a larger guide's size so that they change where the guide does.
+
+    The fast guided filter (He and Sun 2015): each window's values are fitted as a linear function of
+    the guide, and the fits, not the values, are enlarged.
+
+    Args:
+        values: planes ``(h, w)``.
+        guide: ``(h, w)``, the guide at the values' size.
+        fine_guide: ``(H, W)``, the same quantity at the size wanted.
+        radius: of the windows, in small pixels.
+        epsilon: variance of the guide below which it is taken for flat, in its unit squared.
+        shift: ``(x, y)`` in small pixels: how far the fine grid's samples lie from a plain enlargement's.
+
+    Returns:
+        As many planes ``(H, W)``.
+    """
+    window = (2 * radius + 1, 2 * radius + 1)
+
+    def mean(image: FloatImage) -> FloatImage:
+        blurred: FloatImage = cv2.blur(image, window, borderType=cv2.BORDER_REFLECT)
+        return blurred
+
+    def enlarge(image: FloatImage) -> FloatImage:
+        if shift != (0.0, 0.0):
+            move = np.array([[1, 0, -shift[0]], [0, 1, -shift[1]]], np.float32)
+            size = image.shape[1::-1]
+            image = cv2.warpAffine(image, move, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        large: FloatImage = cv2.resize(image, fine_guide.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        return large
+
+    mean_guide = mean(guide)
+    spread = mean(guide * guide) - mean_guide * mean_guide + np.float32(epsilon)
+    results = []
+    for plane in values:
+        mean_plane = mean(plane)
+        slope = (mean(guide * plane) - mean_guide * mean_plane) / spread
+        level = mean_plane - slope * mean_guide
+        fine = enlarge(mean(slope))
+        fine *= fine_guide
+        fine += enlarge(mean(level))
+        results.append(fine)
+    return results
+
+
+# ---- a frame ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Upsampling:
+    """How ab follows luma's edges."""
+
+    radius_share: float = 0.016
+    """Radius of the fit's windows, as a share of the small picture's longer side."""
+    epsilon: float = 0.02**2
+    """In Y′ squared."""
+
+
+class ChromaMaker:
+    """Makes Cb and Cr planes of luma and a small picture of ab. One for a film; keeps no frames."""
+
+    def __init__(self, space: ColorSpace, layout: ChromaLayout, siting: str | None = None,
+                 upsampling: Upsampling | None = None) -> None:  # fmt: skip
+        self.space, self.layout, self.siting = space, layout, siting
+        self.upsampling = upsampling or Upsampling()
+        self.table = ChromaTable(space)
+
+    def __call__(self, luma: Plane, ab: Sequence[FloatImage]) -> tuple[Plane, Plane]:
+        """Cb and Cr planes of one frame.
+
+        Args:
+            luma: ``(H, W)`` codes.
+            ab: two planes ``(h, w)`` float32, a and b in Lab units over the same picture, any smaller size.
+
+        Returns:
+            Two planes of ``layout.size(H, W)``, the luma's dtype.
+        """
+        at_chroma = luma_at_chroma(luma, self.layout, self.siting)
+        x, y = self._places(luma, at_chroma, ab)
+        chroma = self.table.look_up(at_chroma, x, y)
+        cb, cr = self._into_gamut(luma, *cv2.split(chroma))
+        return self._codes(cb), self._codes(cr)
+
+    def _places(self, luma: Plane, at_chroma: Plane, ab: Sequence[FloatImage]) -> list[FloatImage]:
+        """ab at the chroma samples, already as places in the table."""
+        height, width = ab[0].shape
+        to_place, middle = np.float32(self.table.coordinate_scale), np.float32(self.table.coordinate_offset)
+        scale, offset = self.space.luma_scale
+        small = cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA)
+        dx, dy = siting_offset(self.siting, self.layout)
+        return guided_upsample(
+            [plane * to_place + middle for plane in ab],
+            _signal(small, scale, offset),
+            _signal(at_chroma, scale, offset),
+            radius=max(1, round(self.upsampling.radius_share * max(height, width))),
+            epsilon=self.upsampling.epsilon,
+            shift=(dx * width / luma.shape[1], dy * height / luma.shape[0]),
+        )
+
+    def _into_gamut(self, luma: Plane, cb: FloatImage, cr: FloatImage) -> tuple[FloatImage, FloatImage]:
+        """Chroma scaled towards neutral until no luma sample that shares it leaves the gamut."""
+        k = self.space.coefficients
+        scale, offset = self.space.luma_scale
+        darkest, brightest = block_range(luma, self.layout)
+        red, blue = cv2.multiply(cr, k.r), cv2.multiply(cb, k.b)
+        green = cv2.addWeighted(cb, -k.gb, cr, -k.gr, 0)
+        over = cv2.max(cv2.max(red, green), blue)
+        under = cv2.min(cv2.min(red, green), blue)
+        # Room above and below the luma, as signal; codes beyond nominal black and white leave none.
+        above = _signal(brightest, -scale, offset + scale)
+        below = _signal(darkest, -scale, offset)
+        np.maximum(over, _TINY, out=over)
+        np.minimum(under, -_TINY, out=under)
+        share = np.minimum(above / over, below / under)
+        np.clip(share, 0, 1, out=share)
+        return cb * share, cr * share
+
+    def _codes(self, chroma: FloatImage) -> Plane:
+        scale, offset = self.space.chroma_scale
+        depth = cv2.CV_8U if self.space.bit_depth == 8 else cv2.CV_16U
+        codes: Plane = cv2.addWeighted(chroma, scale, chroma, 0, offset, dtype=depth)
+        if self.space.full_range:
+            # Full-range chroma of ½ would be 2**depth: one code too many (H.273 eq. 27 clips it).
+            codes = np.minimum(codes, 2**self.space.bit_depth - 1, out=codes)
+        return codes
+
+
+_TINY = np.float32(1e-9)
+
+
+def _signal(codes: Plane, scale: float, offset: float) -> FloatImage:
+    """Codes as Y′: ``(code - offset) / scale``."""
+    out: Any = codes.astype(np.float32)
+    out -= np.float32(offset)
+    out *= np.float32(1 / scale)
+    return out
+
+
+def block_range(luma: Plane, layout: ChromaLayout) -> tuple[Plane, Plane]:
+    """Lowest and highest luma among the samples each chroma sample covers, chroma-sized."""
+    low = high = luma
+    if layout.log2_y:
+        even = _even(luma, rows=True)
+        low, high = np.minimum(even[::2], even[1::2]), np.maximum(even[::2], even[1::2])
+    if layout.log2_x:
+        low, high = _even(low, columns=True), _even(high, columns=True)
+        low, high = np.minimum(low[:, ::2], low[:, 1::2]), np.maximum(high[:, ::2], high[:, 1::2])
+    return low, high

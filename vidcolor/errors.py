@@ -1,0 +1,40 @@
+"""The error tree.
+
+Everything vidcolor raises on purpose comes from here, with a message of one sentence that says what
+was wrong and, where there is one, what would be right. Only ``vidcolor.cli`` turns them into exit
+codes.
+
+::
+
+    VidcolorError            1
+    ├── InputError           1   the input cannot be read, or is not a film
+    ├── OutputError          1   the output cannot be written
+    ├── ModelError           1   a model or a weights file cannot be used
+    └── UsageError           2   the request itself is wrong, whatever the files hold
+"""
+
+__all__ = ["InputError", "ModelError", "OutputError", "UsageError", "VidcolorError"]
+
+
+class VidcolorError(Exception):
+    """The root of the tree; ``exit_code`` is what a command that meets it ends with."""
+
+    exit_code = 1
+
+
+class InputError(VidcolorError):
+    """The input cannot be read, or holds nothing that can be coloured."""
+
+
+class OutputError(VidcolorError):
+    """The output cannot be written, or must not be."""
+
+
+class ModelError(VidcolorError):
+    """A weights file is not ours, does not fit its model, or cannot be read."""
+
+
+class UsageError(VidcolorError):
+    """The request is wrong in itself: an unknown name, options that contradict each other."""
+
+    exit_code = 2

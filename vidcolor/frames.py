@@ -1,0 +1,267 @@
+"""What travels along the way of the data: frames, their times, and what is known of a film.
+
+Plain data. Nothing here knows PyAV or torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, is_dataclass
+from fractions import Fraction
+from typing import Any, Generic, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "Attachment",
+    "Chapter",
+    "ChromaLayout",
+    "ColorFrame",
+    "ColorTags",
+    "Frame",
+    "Known",
+    "MediaInfo",
+    "Plane",
+    "Programme",
+    "StreamInfo",
+    "Timestamp",
+    "VideoInfo",
+]
+
+Plane = npt.NDArray[Any]
+"""One plane of samples: ``(H, W)``, uint8 at 8 bits, uint16 (low bits used) above."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, order=False)
+class Timestamp:
+    """A moment of the film, exactly."""
+
+    pts: int
+    """Presentation time, in units of ``time_base``."""
+    time_base: Fraction
+    """Length of one unit, in seconds."""
+
+    @property
+    def seconds(self) -> float:
+        """The moment in seconds, for display only (float)."""
+        return float(self.pts * self.time_base)
+
+    @property
+    def exact(self) -> Fraction:
+        """The moment in seconds, exactly."""
+        return self.pts * self.time_base
+
+
+@dataclass(frozen=True, slots=True)
+class Known(Generic[T]):
+    """A fact about a film together with where it comes from."""
+
+    value: T
+    source: Literal["from header", "counted", "estimated"]
+
+
+@dataclass(frozen=True, slots=True)
+class ColorTags:
+    """How a file says its samples are to be understood, in FFmpeg's names; None where it is silent.
+
+    ``range``: "limited" or "full". ``matrix``: "bt709", "smpte170m", "bt470bg", "bt2020nc", …
+    (H.273 table 4, MatrixCoefficients). ``primaries`` (table 2), ``transfer`` (table 3):
+    "bt709", "smpte170m", "iec61966-2-1", "smpte2084", "arib-std-b67", … ``siting``: "left",
+    "center", "topleft", … (where the chroma samples lie).
+    """
+
+    range: Literal["limited", "full"] | None = None
+    matrix: str | None = None
+    primaries: str | None = None
+    transfer: str | None = None
+    siting: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChromaLayout:
+    """Sizes of a frame's planes: chroma is ``width >> log2_x`` by ``height >> log2_y``, rounded up."""
+
+    log2_x: int
+    log2_y: int
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """``(height, width)`` of a chroma plane beside a luma plane of the given size."""
+        return -(-height >> self.log2_y), -(-width >> self.log2_x)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What is known of the video stream that is coloured."""
+
+    index: int
+    """Number of the stream in its file."""
+    codec: str
+    width: int
+    """Stored width, in samples (before rotation and aspect)."""
+    height: int
+    pixel_format: str
+    bit_depth: int
+    """Bits of a luma sample as the reader hands it out (8–16)."""
+    layout: ChromaLayout
+    """Chroma subsampling of the source; 4:2:0 for grey, RGB and palette sources."""
+    tags: ColorTags
+    """As the file says them."""
+    sample_aspect: Fraction
+    """Width over height of one sample; 1 when the file is silent."""
+    rotation: int
+    """Degrees counter-clockwise the stored picture must be turned to be seen upright (0, 90, 180, 270)."""
+    field_order: str
+    """"progressive", "tt", "bb", "tb", "bt" or "unknown" (FFmpeg's names)."""
+    time_base: Fraction
+    average_rate: Fraction | None
+    """Frames a second over the whole stream, from the header; None when it is silent."""
+    frame_count: Known[int] | None
+    duration: Known[Fraction] | None
+    """In seconds."""
+    start: Fraction | None = None
+    """Time of the first frame, in seconds, from the header."""
+    constant_rate: bool | None = None
+    """Whether all frames last equally long; None when nobody looked, or the file does not tell."""
+    has_alpha: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What is known of one stream of a file, from its header."""
+
+    index: int
+    kind: str
+    """"video", "audio", "subtitle", "data", "attachment" or "unknown"."""
+    codec: str | None
+    """FFmpeg's name; None when it knows none."""
+    codec_tag: str | None
+    profile: str | None
+    language: str | None
+    disposition: tuple[str, ...]
+    """FFmpeg's words: "default", "forced", "attached_pic", …"""
+    tags: dict[str, str]
+    time_base: Fraction | None
+    start: Fraction | None
+    """In seconds."""
+    duration: Known[Fraction] | None
+    """In seconds."""
+    frame_count: Known[int] | None
+    """Frames of a video stream, packets of others."""
+    bit_rate: int | None
+    """Bits a second."""
+    decodable: bool
+    video: VideoInfo | None = None
+    sample_rate: int | None = None
+    """Samples a second."""
+    channels: int | None = None
+    channel_layout: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A named stretch of the film."""
+
+    start: Fraction
+    """In seconds."""
+    end: Fraction
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file inside the file: a font, a picture."""
+
+    index: int
+    name: str | None
+    mime_type: str | None
+    size: int
+    """In bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """One of several broadcasts that share a file."""
+
+    id: int
+    tags: dict[str, str]
+    streams: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What is known of a film as a whole."""
+
+    name: str
+    format: str
+    """FFmpeg's name of the demuxer, such as "matroska,webm"."""
+    format_long: str
+    size: int | None
+    """In bytes; None for a pipe."""
+    start: Fraction | None
+    """Time of the earliest packet, in seconds."""
+    duration: Known[Fraction] | None
+    """In seconds."""
+    bit_rate: int | None
+    tags: dict[str, str]
+    streams: tuple[StreamInfo, ...]
+    chapters: tuple[Chapter, ...]
+    attachments: tuple[Attachment, ...]
+    programmes: tuple[Programme, ...]
+    best_video: int | None
+    """Index of the stream that is coloured unless another is named; None: there is no video."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain JSON values: times as float seconds, ratios as "30000/1001"."""
+        return _plain(self)
+
+
+_TIMES = {"start", "end", "duration"}
+
+
+def _plain(value: Any, name: str = "") -> Any:
+    """Dataclasses to dicts, Fractions to numbers or text, whatever ``json.dumps`` takes."""
+    if isinstance(value, Known):
+        return {"value": _plain(value.value, name), "source": value.source}
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name), f.name) for f in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item, name) for item in value]
+    if isinstance(value, Fraction):
+        return round(float(value), 6) if name in _TIMES else f"{value.numerator}/{value.denominator}"
+    return value
+
+
+@dataclass(slots=True)
+class Frame:
+    """One decoded picture: its luma and its time. Colour the source may have had is dropped."""
+
+    luma: Plane
+    """``(H, W)``, uint8 or uint16, codes of the source at its own depth and range. Read only."""
+    time: Timestamp
+    duration: int
+    """In units of ``time.time_base``; 0 when unknown."""
+    index: int
+    """Number of the frame in the run, from 0."""
+    carrier: Any = None
+    """The decoded picture as ``vidcolor.media`` holds it; nothing else looks inside."""
+
+    def __post_init__(self) -> None:
+        if self.luma.ndim != 2 or self.luma.dtype not in (np.uint8, np.uint16):
+            raise ValueError(
+                f"luma must be a 2-D uint8 or uint16 plane, not {self.luma.dtype}{self.luma.shape}"
+            )
+
+
+@dataclass(slots=True)
+class ColorFrame:
+    """A frame with its colour: what the writer encodes."""
+
+    frame: Frame
+    cb: Plane
+    """``layout.size(H, W)``, same dtype, depth and range as the luma."""
+    cr: Plane

@@ -1,0 +1,318 @@
+"""The encoders the result can be made with: their names, formats and our defaults.
+
+>>> encoder("libx264").crf
+Scale(option='crf', default=17, low=0, high=51)
+>>> choose_format(encoder("libsvtav1"), 8, ChromaLayout(1, 0)).name
+'yuv420p'
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import av
+import av.error
+
+from vidcolor.errors import UsageError
+from vidcolor.frames import ChromaLayout
+
+__all__ = [
+    "ENCODERS",
+    "Encoder",
+    "OutputFormat",
+    "Scale",
+    "choose_format",
+    "container_format",
+    "container_holds",
+    "default_encoder",
+    "encoder",
+    "encoder_options",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How an encoder spells its constant quality, and the values it takes."""
+
+    option: str
+    default: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """One line of the table."""
+
+    name: str
+    codec: str
+    """FFmpeg's name of what it writes."""
+    crf: Scale | None
+    """None: it has no constant quality (it is lossless, or its profile decides)."""
+    preset_option: str | None
+    preset: str | None
+    """Our default; None leaves the choice to ``_profile`` or there is none."""
+    presets: tuple[str, ...]
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What we always ask for, unless the user says otherwise."""
+    hardware: bool = False
+    formats: tuple[str, ...] = ()
+    """Formats worth using; empty: all planar YUV formats the encoder names."""
+    semi_planar: Mapping[str, str] = field(default_factory=dict)
+    """Formats it takes under another arrangement of the same samples."""
+    range_in_stream: bool = True
+    """Whether the coded stream itself says that samples are full range."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFormat:
+    """The pixel format the result is made in."""
+
+    name: str
+    """A planar YUV format of FFmpeg's."""
+    depth: int
+    """Bits of a sample."""
+    layout: ChromaLayout
+
+
+_X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+_NVENC = tuple(f"p{n}" for n in range(1, 8))
+_PRORES = ("proxy", "lt", "standard", "hq", "4444", "4444xq")
+
+
+def _nvenc(name: str, codec: str) -> Encoder:
+    scale = Scale("cq", 19, 0, 51) if codec != "av1" else Scale("cq", 24, 0, 63)
+    options = {"rc": "vbr", "b": "0", "tune": "hq"}
+    # Only the newest cards encode 10-bit H.264; 4:2:2 is left out for the same reason.
+    deep = ("yuv420p10le",) if codec != "h264" else ()
+    wide = ("yuv444p",) if codec != "av1" else ()
+    return Encoder(
+        *(name, codec, scale, "preset", "p5", _NVENC, options),
+        hardware=True,
+        formats=("yuv420p", *wide, *deep),
+        semi_planar={"yuv420p10le": "p010le"},
+    )
+
+
+ENCODERS: dict[str, Encoder] = {
+    e.name: e
+    for e in (
+        Encoder("libx264", "h264", Scale("crf", 17, 0, 51), "preset", "medium", _X26X),
+        Encoder("libx265", "hevc", Scale("crf", 19, 0, 51), "preset", "medium", _X26X),
+        Encoder("libsvtav1", "av1", Scale("crf", 24, 0, 63), "preset", "8", tuple(str(n) for n in range(-1, 14))),
+        Encoder(
+            "libvpx-vp9",
+            "vp9",
+            Scale("crf", 24, 0, 63),
+            "cpu-used",
+            "4",
+            tuple(str(n) for n in range(-8, 9)),
+            {"b": "0", "row-mt": "1"},
+        ),
+        Encoder(
+            "ffv1", "ffv1", None, None, None, (), {"level": "3", "slicecrc": "1", "g": "1"}, range_in_stream=False
+        ),
+        Encoder("prores_ks", "prores", None, "profile", None, _PRORES, {"vendor": "apl0"}, range_in_stream=False),
+        _nvenc("h264_nvenc", "h264"),
+        _nvenc("hevc_nvenc", "hevc"),
+        _nvenc("av1_nvenc", "av1"),
+    )
+}
+"""All we know. The qualities are meant to be visually lossless."""
+
+_RATE_OPTIONS = frozenset({"b", "qp", "cqp", "crf", "cq", "qscale", "global_quality", "lossless", "rc", "2pass"})
+"""Options that say how many bits to spend; any of them given with ``-e`` replaces our default quality."""
+_PLANAR = re.compile(r"^yuv(420|422|444|440|411|410)p(\d+)?(le)?$")
+_LAYOUTS = {"420": (1, 1), "422": (1, 0), "444": (0, 0), "440": (0, 1), "411": (2, 0), "410": (2, 2)}
+
+
+def encoder(name: str) -> Encoder:
+    """The table's line for a name.
+
+    Raises:
+        UsageError: there is none, or this FFmpeg was built without it.
+    """
+    if name not in ENCODERS:
+        raise UsageError(f"Unknown encoder {name!r}; choose one of {', '.join(ENCODERS)}.")
+    try:
+        av.Codec(name, "w")
+    except (av.error.FFmpegError, ValueError):
+        raise UsageError(f"The encoder {name} is not part of the FFmpeg that PyAV brings here.") from None
+    return ENCODERS[name]
+
+
+def default_encoder(path: str | os.PathLike[str]) -> str:
+    """The encoder for a file nobody chose one for: the first of the table its container can hold."""
+    form = container_format(path)
+    for candidate in ("libx264", "libvpx-vp9", "libsvtav1", "prores_ks", "ffv1"):
+        if container_holds(form, candidate):
+            return candidate
+    raise UsageError(f"{Path(path).name}: none of our encoders fits a {form} file; use .mp4, .mkv, .mov or .webm.")
+
+
+def container_format(path: str | os.PathLike[str]) -> str:
+    """FFmpeg's name of the muxer a file name stands for.
+
+    Raises:
+        UsageError: the ending is unknown, or is that of single pictures.
+    """
+    suffix = Path(path).suffix
+    try:
+        with av.open(f"file:/x/x{suffix}", "w") as guess:
+            name = guess.format.name
+    except (ValueError, av.error.FFmpegError):
+        name = ""
+    if not suffix or not name or name.startswith("image2"):
+        named = f"the ending {suffix!r}" if suffix else "a name without an ending"
+        raise UsageError(
+            f"{Path(path).name}: no video container is known for {named}; use .mp4, .mkv, .mov or .webm."
+        )
+    return name
+
+
+@cache
+def container_holds(form: str, name: str) -> bool:
+    """Whether a muxer takes what an encoder writes."""
+    try:
+        with av.open(os.devnull, "w", format=form) as output:
+            output.add_stream(name)
+    except (ValueError, av.error.FFmpegError):
+        return False
+    return True
+
+
+@cache
+def _formats(name: str) -> tuple[OutputFormat, ...]:
+    """Planar YUV formats an encoder takes, in its order."""
+    entry = ENCODERS[name]
+    names = entry.formats or tuple(f.name for f in av.Codec(name, "w").video_formats or ())
+    return tuple(parsed for parsed in map(_parse, names) if parsed is not None)
+
+
+def _parse(name: str) -> OutputFormat | None:
+    match = _PLANAR.match(name)
+    if match is None:
+        return None
+    return OutputFormat(name, int(match[2] or 8), ChromaLayout(*_LAYOUTS[match[1]]))
+
+
+def choose_format(
+    entry: Encoder, depth: int, layout: ChromaLayout, wanted: str | None = None
+) -> OutputFormat:
+    """The pixel format for a source of ``depth`` bits and ``layout``, or the one the user wants.
+
+    Depth first: the source's, else the next deeper, else the deepest there is. Then the layout: the
+    source's, else the coarsest that loses none of it, else the finest.
+
+    Raises:
+        UsageError: the wanted format is not planar YUV, or the encoder cannot take it.
+    """
+    formats = _formats(entry.name)
+    if wanted is not None:
+        return _wanted(entry, formats, wanted)
+    deep = [f.depth for f in formats]
+    best = min((d for d in deep if d >= depth), default=max(deep))
+    fitting = [f for f in formats if f.depth == best]
+    return min(fitting, key=lambda f: _distance(f.layout, layout))
+
+
+def _distance(have: ChromaLayout, want: ChromaLayout) -> tuple[int, int]:
+    """0 for the same layout; layouts that lose nothing come before those that do."""
+    lost = max(have.log2_x - want.log2_x, 0) + max(have.log2_y - want.log2_y, 0)
+    spent = max(want.log2_x - have.log2_x, 0) + max(want.log2_y - have.log2_y, 0)
+    return lost, spent
+
+
+def _wanted(entry: Encoder, formats: Iterable[OutputFormat], wanted: str) -> OutputFormat:
+    able = {f.name: f for f in formats}
+    if wanted in able:
+        return able[wanted]
+    names = ", ".join(able)
+    if wanted.startswith("yuvj") and wanted.replace("yuvj", "yuv") in able:
+        plain = wanted.replace("yuvj", "yuv")
+        raise UsageError(f"{wanted} is deprecated; {plain} keeps the source's range by itself.")
+    if wanted.startswith("gray"):
+        raise UsageError(f"{wanted} has no room for colour; {entry.name} takes {names}.")
+    try:
+        av.VideoFormat(wanted)
+    except ValueError:
+        raise UsageError(f"Unknown pixel format {wanted!r}; {entry.name} takes {names}.") from None
+    if _parse(wanted) is None:
+        raise UsageError(f"{wanted} is not planar YUV; with {entry.name} use one of {names}.")
+    raise UsageError(f"{entry.name} cannot encode {wanted}; it takes {names}.")
+
+
+def encoder_options(
+    entry: Encoder,
+    form: OutputFormat,
+    *,
+    crf: float | None = None,
+    preset: str | None = None,
+    extra: Iterable[tuple[str, str]] = (),
+) -> dict[str, str]:
+    """What is handed to the encoder: our defaults, then ``crf`` and ``preset``, then ``extra``.
+
+    Raises:
+        UsageError: a value or a name the encoder does not know.
+    """
+    given = {_option_name(entry, key): value for key, value in extra}
+    options = dict(entry.options)
+    if crf is not None or (entry.crf is not None and _RATE_OPTIONS.isdisjoint(given)):
+        options.update(_quality(entry, crf))
+    options.update(_preset(entry, preset, form))
+    options.update(_quiet(entry, given))
+    return options
+
+
+def _quality(entry: Encoder, crf: float | None) -> dict[str, str]:
+    scale = entry.crf
+    if scale is None:
+        raise UsageError(f"{entry.name} has no crf; leave it out.")
+    value = scale.default if crf is None else crf
+    if not scale.low <= value <= scale.high:
+        raise UsageError(f"crf {value:g} is out of range; {entry.name} takes {scale.low:g} to {scale.high:g}.")
+    return {scale.option: f"{value:g}"}
+
+
+def _preset(entry: Encoder, preset: str | None, form: OutputFormat) -> dict[str, str]:
+    if entry.preset_option is None:
+        if preset is not None:
+            raise UsageError(f"{entry.name} has no presets; leave it out.")
+        return {}
+    if preset is not None and preset not in entry.presets:
+        raise UsageError(f"Unknown preset {preset!r}; {entry.name} takes {', '.join(entry.presets)}.")
+    chosen = preset or entry.preset
+    if chosen is None:  # ProRes: 4:4:4 has profiles of its own
+        chosen = "4444" if form.layout == ChromaLayout(0, 0) else "hq"
+    return {entry.preset_option: chosen}
+
+
+def _option_name(entry: Encoder, key: str) -> str:
+    """The encoder's name for an option; ffmpeg's stream marks (``b:v``) are taken off."""
+    name = key.partition(":")[0]
+    known = _known_options(entry.name)
+    if name in known:
+        return name
+    near = difflib.get_close_matches(name, known, n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else "."
+    raise UsageError(f"{entry.name} has no option {key!r}{hint}")
+
+
+@cache
+def _known_options(name: str) -> frozenset[str]:
+    supported = av.CodecContext.create(name, "w").supported_options
+    return frozenset(option.name for option in (*supported.generic, *supported.private))
+
+
+def _quiet(entry: Encoder, given: dict[str, str]) -> dict[str, str]:
+    """The user's options; x265 writes to standard error by itself unless it is told not to."""
+    if entry.name != "libx265":
+        return given
+    own = given.get("x265-params")
+    return {**given, "x265-params": "log-level=none" + (f":{own}" if own else "")}

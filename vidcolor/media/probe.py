@@ -1,0 +1,293 @@
+"""What a file holds, as its header says it, without decoding.
+
+>>> info = probe("film.mkv")
+>>> info.streams[info.best_video].video.width
+640
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from itertools import islice, pairwise
+from typing import Any, Literal, cast
+
+import av
+import av.error
+from av.container import InputContainer
+
+from vidcolor.frames import Attachment, Chapter, ChromaLayout, Known, MediaInfo, StreamInfo, VideoInfo
+from vidcolor.media.dump import Dump, read_dump
+from vidcolor.media.names import color_tags, field_order
+from vidcolor.media.source import Source, is_seekable, open_input, source_name
+
+__all__ = ["describe", "has_flag", "is_picture", "probe"]
+
+RATE_PACKETS = 240
+"""Packets looked at to tell a constant rate from a varying one."""
+INDEX_ENTRIES = 4096
+PICTURES = frozenset({"attached_pic", "timed_thumbnails", "still_image"})
+SECOND_BEST = frozenset({"dependent", "hearing_impaired", "visual_impaired", "descriptions"})
+CLOCK = re.compile(r"^(\d+):(\d{2}):(\d{2}(?:\.\d+)?)$")
+Origin = Literal["from header", "counted", "estimated"]
+
+
+def probe(source: Source, *, count: bool = False) -> MediaInfo:
+    """Describes a file; with ``count`` its frames and packets are counted by reading it to the end.
+
+    Raises:
+        InputError: the file is not there, cannot be read, or is not a media file.
+    """
+    with open_input(source) as container:
+        info = describe(container, source)
+        if count:
+            return _counted(container, info)
+        return _with_rates(container, info) if is_seekable(source) else info
+
+
+def describe(container: InputContainer, source: Source) -> MediaInfo:
+    """Describes an open container; reads nothing from it."""
+    dump = read_dump(container)
+    origin = _origin(container)
+    streams = tuple(_stream(container, stream, dump, origin) for stream in container.streams)
+    start, duration = container.start_time, container.duration
+    return MediaInfo(
+        name=source_name(source),
+        format=container.format.name,
+        format_long=container.format.long_name,
+        size=_size(source),
+        start=None if start is None else Fraction(start, av.time_base),
+        duration=None if duration is None else Known(Fraction(duration, av.time_base), origin),
+        bit_rate=container.bit_rate or None,
+        tags=dict(container.metadata),
+        streams=streams,
+        chapters=tuple(_chapters(container)),
+        attachments=tuple(_attachments(container)),
+        programmes=tuple(dump.programmes),
+        best_video=_best_video(streams),
+    )
+
+
+def is_picture(stream: StreamInfo) -> bool:
+    """Whether a video stream is a cover or a set of thumbnails, not a film."""
+    return not PICTURES.isdisjoint(stream.disposition)
+
+
+def _origin(container: InputContainer) -> Origin:
+    """Broadcast and raw formats have no duration in their header: libav guesses it."""
+    guesses = has_flag(container, "ts_discont") or has_flag(container, "no_timestamps")
+    return "estimated" if guesses and container.format.name != "ogg" else "from header"
+
+
+def has_flag(container: InputContainer, name: str) -> bool:
+    """Whether the container's format has one of ``av.format.Flags``."""
+    return bool(container.format.flags & cast(int, av.format.Flags[name].value))
+
+
+def _size(source: Source) -> int | None:
+    path = source if isinstance(source, str | os.PathLike) else None
+    return os.path.getsize(path) if path is not None and os.path.isfile(path) else None
+
+
+def _best_video(streams: Sequence[StreamInfo]) -> int | None:
+    """The film among the video streams: marked default, then largest, then first (as av_find_best_stream)."""
+    films = [s for s in streams if s.video is not None and s.decodable and not is_picture(s)]
+    if not films:
+        return None
+    return max(films, key=_rank).index
+
+
+def _rank(stream: StreamInfo) -> tuple[bool, bool, int, int, int]:
+    assert stream.video is not None
+    plain = SECOND_BEST.isdisjoint(stream.disposition)
+    area = stream.video.width * stream.video.height
+    return plain, "default" in stream.disposition, area, stream.bit_rate or 0, -stream.index
+
+
+def _stream(container: InputContainer, stream: Any, dump: Dump, origin: Origin) -> StreamInfo:
+    context = stream.codec_context
+    audio = context if stream.type == "audio" else None
+    return StreamInfo(
+        index=stream.index,
+        kind=stream.type,
+        codec=_codec(stream),
+        codec_tag=_printable(context.codec_tag) if context else None,
+        profile=stream.profile,
+        language=stream.language,
+        disposition=tuple(str(flag.name) for flag in stream.disposition),
+        tags=dict(stream.metadata),
+        time_base=stream.time_base,
+        start=_seconds(stream.start_time, stream),
+        duration=_duration(container, stream, origin),
+        frame_count=_frame_count(container, stream, origin),
+        bit_rate=(context.bit_rate or None) if context else None,
+        decodable=context is not None,
+        video=_video(container, stream, dump, origin) if stream.type == "video" and context else None,
+        sample_rate=audio.sample_rate if audio else None,
+        channels=audio.channels if audio else None,
+        channel_layout=audio.layout.name if audio else None,
+    )
+
+
+def _video(container: InputContainer, stream: Any, dump: Dump, origin: Origin) -> VideoInfo | None:
+    """None where libav found neither a size nor a pixel format: nothing can be decoded from that."""
+    context = stream.codec_context
+    if not (context.width and context.height and context.pix_fmt):
+        return None
+    components = context.format.components
+    return VideoInfo(
+        index=stream.index,
+        codec=_codec(stream) or "unknown",
+        width=context.width,
+        height=context.height,
+        pixel_format=context.pix_fmt,
+        bit_depth=max(c.bits for c in components),
+        layout=chroma_layout(context.format),
+        tags=color_tags(context, dump.siting.get(stream.index)),
+        sample_aspect=stream.sample_aspect_ratio or Fraction(1),
+        rotation=round(dump.rotation.get(stream.index, 0) / 90) * 90 % 360,
+        field_order=field_order(context),
+        time_base=stream.time_base,
+        average_rate=stream.average_rate or None,
+        frame_count=_frame_count(container, stream, origin),
+        duration=_duration(container, stream, origin),
+        start=_seconds(stream.start_time, stream),
+        constant_rate=_constant_by_index(stream),
+        # VP8 and VP9 carry alpha beside the picture, where their decoders do not look.
+        has_alpha=any(c.is_alpha for c in components) or stream.metadata.get("alpha_mode") == "1",
+    )
+
+
+def chroma_layout(form: av.VideoFormat) -> ChromaLayout:
+    """Subsampling of a pixel format, brought to one of those encoders take: 4:2:0, 4:2:2 or 4:4:4."""
+    grey = len([c for c in form.components if not c.is_alpha]) < 3
+    if grey or form.is_rgb or form.has_palette or form.is_bayer:
+        return ChromaLayout(1, 1)
+    across = (64 // form.chroma_width(64)).bit_length() - 1
+    down = (64 // form.chroma_height(64)).bit_length() - 1
+    return ChromaLayout(across, down) if (across, down) in {(0, 0), (1, 0)} else ChromaLayout(1, 1)
+
+
+def _codec(stream: Any) -> str | None:
+    if stream.codec_context is not None:
+        return str(stream.codec_context.codec.canonical_name)
+    return getattr(stream, "name", None) if stream.type == "data" else None
+
+
+def _printable(tag: str) -> str | None:
+    text = "".join(letter for letter in tag if letter.isprintable()).strip()
+    return text or None
+
+
+def _seconds(pts: int | None, stream: Any) -> Fraction | None:
+    return None if pts is None else pts * stream.time_base
+
+
+def _duration(container: InputContainer, stream: Any, origin: Origin) -> Known[Fraction] | None:
+    if stream.duration is not None and stream.time_base:
+        return Known(stream.duration * stream.time_base, origin)
+    if match := CLOCK.match(_tag(stream, "DURATION")):
+        return Known(int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3]), "from header")
+    if stream.type == "video" and container.duration is not None:
+        return Known(Fraction(container.duration, av.time_base), "estimated")  # the longest stream's
+    return None
+
+
+def _frame_count(container: InputContainer, stream: Any, origin: Origin) -> Known[int] | None:
+    if stream.frames:
+        return Known(stream.frames, "from header")
+    if (counted := _tag(stream, "NUMBER_OF_FRAMES")).isdecimal():
+        return Known(int(counted), "from header")
+    duration = _duration(container, stream, origin)
+    if stream.type != "video" or stream.codec_context is None or duration is None or not stream.average_rate:
+        return None
+    return Known(round(duration.value * stream.average_rate), "estimated")
+
+
+def _tag(stream: Any, name: str) -> str:
+    """A Matroska statistics tag, which mkvmerge writes with a language behind its name."""
+    return next((v for k, v in stream.metadata.items() if k.split("-")[0] == name), "")
+
+
+def _chapters(container: InputContainer) -> Iterator[Chapter]:
+    for chapter in container.chapters():
+        base = chapter["time_base"] or Fraction(1)
+        yield Chapter(chapter["start"] * base, chapter["end"] * base, dict(chapter["metadata"]))
+
+
+def _attachments(container: InputContainer) -> Iterator[Attachment]:
+    for stream in container.streams.attachments:
+        yield Attachment(stream.index, stream.name, stream.mimetype, len(stream.data))
+
+
+def _constant_by_index(stream: Any) -> bool | None:
+    """From the file's index where it lists every frame (MP4, MOV, AVI); its times are those of decoding."""
+    entries = stream.index_entries
+    if len(entries) < 3 or len(entries) < stream.frames:
+        return None
+    return _evenly_spaced([entry.timestamp for entry in islice(entries, INDEX_ENTRIES)])
+
+
+def _evenly_spaced(times: Sequence[int]) -> bool | None:
+    """Whether times advance by one step, give or take the one unit that rounding costs."""
+    steps = [after - before for before, after in pairwise(times)]
+    return max(steps) - min(steps) <= 1 if len(steps) > 1 else None
+
+
+def _with_rates(container: InputContainer, info: MediaInfo) -> MediaInfo:
+    """Looks at the first packets of the film where the index did not tell whether its rate is constant."""
+    best = None if info.best_video is None else info.streams[info.best_video].video
+    if best is None or best.constant_rate is not None:
+        return info
+    stream = container.streams[best.index]
+    times = sorted(p.pts for p in islice(_packets(container, stream), RATE_PACKETS) if p.pts is not None)
+    return _with_video(info, replace(best, constant_rate=_evenly_spaced(times)))
+
+
+def _counted(container: InputContainer, info: MediaInfo) -> MediaInfo:
+    counts = dict.fromkeys(range(len(info.streams)), 0)
+    ends: dict[int, Fraction] = {}
+    times: list[int] = []
+    for packet in _packets(container):
+        counts[packet.stream_index] += 1
+        if packet.stream_index == info.best_video and packet.pts is not None:
+            times = [*times, packet.pts] if len(times) < RATE_PACKETS else times
+            end = (packet.pts + (packet.duration or 0)) * packet.time_base
+            ends[packet.stream_index] = max(end, ends.get(packet.stream_index, end))
+    streams = [replace(s, frame_count=Known(counts[s.index], "counted")) for s in info.streams]
+    info = replace(info, streams=tuple(streams))
+    best = None if info.best_video is None else info.streams[info.best_video].video
+    if best is None or not times:
+        return info
+    length = ends[best.index] - sorted(times)[0] * best.time_base
+    return _with_video(
+        info,
+        replace(
+            best,
+            constant_rate=_evenly_spaced(sorted(times)),
+            frame_count=Known(counts[best.index], "counted"),
+            duration=Known(length, "counted"),
+        ),
+    )
+
+
+def _with_video(info: MediaInfo, video: VideoInfo) -> MediaInfo:
+    streams = list(info.streams)
+    stream = streams[video.index]
+    streams[video.index] = replace(
+        stream, video=video, frame_count=video.frame_count, duration=video.duration
+    )
+    return replace(info, streams=tuple(streams))
+
+
+def _packets(container: InputContainer, *streams: Any) -> Iterator[Any]:
+    """Packets until the end, or until the file breaks off."""
+    try:
+        for packet in container.demux(*streams):
+            if packet.size:
+                yield packet
+    except av.error.FFmpegError:
+        return

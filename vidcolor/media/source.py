@@ -1,0 +1,90 @@
+"""Opening an input: names, and every way it can fail told in one sentence."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+import av.error
+from av.container import InputContainer
+
+from vidcolor.errors import InputError
+
+__all__ = ["Source", "is_seekable", "open_input", "source_name"]
+
+Source = str | os.PathLike[str] | BinaryIO
+"""A path, "-" for standard input, a URL, a pattern of pictures ("frame%04d.png") or an open binary file."""
+
+PROTOCOL_MARK = "://"
+PIPE_HINT = "an MP4 or MOV made for streaming (-movflags +faststart) can be read from a pipe, others cannot"
+
+
+def source_name(source: Source) -> str:
+    """How messages call the input."""
+    if isinstance(source, str | os.PathLike):
+        return "standard input" if os.fspath(source) == "-" else os.fspath(source)
+    return str(getattr(source, "name", "the input"))
+
+
+def is_seekable(source: Source) -> bool:
+    """Whether the input can be read from another place than its start."""
+    if not isinstance(source, str | os.PathLike):
+        seekable = getattr(source, "seekable", None)
+        return bool(seekable()) if seekable else hasattr(source, "seek")
+    path = os.fspath(source)
+    try:
+        mode = os.fstat(0).st_mode if path == "-" else os.stat(path).st_mode
+    except OSError:
+        return PROTOCOL_MARK in path or "%" in path
+    return stat.S_ISREG(mode) or stat.S_ISBLK(mode)
+
+
+def open_input(source: Source) -> InputContainer:
+    """Opens an input for demuxing.
+
+    Raises:
+        InputError: it is not there, cannot be read, or is not a media file.
+    """
+    name = source_name(source)
+    if isinstance(source, str | os.PathLike):
+        _check_path(os.fspath(source))
+    try:
+        # Tags in old files are often Latin-1; a wrong letter in a title is no reason to refuse the film.
+        return av.open(_target(source), "r", options=_options(source), metadata_errors="replace")
+    except av.error.InvalidDataError:
+        hint = "" if is_seekable(source) else f" ({PIPE_HINT})"
+        raise InputError(f"{name} is not a media file, or its header is damaged{hint}.") from None
+    except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise InputError(f"{name} cannot be opened: {reason}.") from None
+
+
+def _check_path(path: str) -> None:
+    if path == "-" or PROTOCOL_MARK in path or "%" in path:
+        return
+    if not os.path.exists(path):
+        raise InputError(f"{path} does not exist.")
+    if os.path.isdir(path):
+        raise InputError(f"{path} is a folder, not a media file.")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path} may not be read by this user.")
+    if os.path.isfile(path) and os.path.getsize(path) == 0:
+        raise InputError(f"{path} is empty.")
+
+
+def _target(source: Source) -> Any:
+    if not isinstance(source, str | os.PathLike):
+        return source
+    path = os.fspath(source)
+    if path == "-":
+        return "fd:"  # unlike "pipe:", it can seek when standard input is a file
+    if PROTOCOL_MARK in path:
+        return path
+    return f"file:{Path(path)}"  # the prefix keeps a colon in a name from reading as a protocol
+
+
+def _options(source: Source) -> dict[str, str]:
+    return {"fd": "0"} if source == "-" else {}

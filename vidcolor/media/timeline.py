@@ -1,0 +1,108 @@
+"""Times that can be relied on: one clock for all packets, and rising times for frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import av
+
+__all__ = ["Clock", "FrameTimes", "clock_text"]
+
+BACKWARD = Fraction(1, 10)
+"""Seconds a packet may lie behind the one before it in its stream; more is a new clock (as in ffmpeg)."""
+FORWARD = Fraction(10)
+"""Seconds a packet may lie ahead of what is expected; more is a new clock (ffmpeg's dts_delta_threshold)."""
+
+
+def clock_text(seconds: Fraction | float) -> str:
+    """A moment as people read it: "00:01:02.345"."""
+    sign = "-" if seconds < 0 else ""
+    milliseconds = round(abs(Fraction(seconds)) * 1000)
+    minutes, rest = divmod(milliseconds, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return f"{sign}{hours:02}:{minutes:02}:{rest // 1000:02}.{rest % 1000:03}"
+
+
+@dataclass(slots=True)
+class Clock:
+    """Puts the packets of a broadcast, whose clock starts anywhere and may jump, on a clock that starts at 0.
+
+    All streams share the offset. Where one of them meets a jump first, the others follow when they come to
+    it themselves: packets of both clocks lie mixed in the file for a while.
+    """
+
+    offset: Fraction
+    """Seconds taken from every packet's time since the last jump."""
+    jumps: list[Fraction] = field(default_factory=list)
+    """Moments of the mended clock at which the file's clock jumped, in seconds."""
+    _offsets: dict[int, Fraction] = field(default_factory=dict)
+    _last: dict[int, Fraction] = field(default_factory=dict)
+    _next: dict[int, Fraction] = field(default_factory=dict)
+
+    def mend(self, packet: av.Packet[Any], follow: bool) -> None:
+        """Rewrites a packet's times; ``follow``: its stream is dense enough to tell a jump from a pause."""
+        stream = packet.stream_index
+        stamp = packet.dts if packet.dts is not None else packet.pts
+        if stamp is None:
+            return
+        time = stamp * packet.time_base
+        if follow:
+            self._follow_jumps(stream, time)
+            self._last[stream] = time - self._offsets[stream]
+            self._next[stream] = self._last[stream] + (packet.duration or 0) * packet.time_base
+        self._shift(packet, self._offsets.get(stream, self.offset))
+
+    def _follow_jumps(self, stream: int, time: Fraction) -> None:
+        current = self._offsets.setdefault(stream, self.offset)
+        if self._fits(stream, time - current):
+            return
+        if not self._fits(stream, time - self.offset):
+            self.offset = time - self._next[stream]
+            self.jumps.append(self._next[stream])
+        self._offsets[stream] = self.offset
+
+    def _fits(self, stream: int, time: Fraction) -> bool:
+        if stream not in self._last:
+            return True
+        return self._last[stream] - BACKWARD <= time <= self._next[stream] + FORWARD
+
+    @staticmethod
+    def _shift(packet: av.Packet[Any], offset: Fraction) -> None:
+        units = round(offset / packet.time_base)
+        if packet.pts is not None:
+            packet.pts -= units
+        if packet.dts is not None:
+            packet.dts -= units
+
+
+@dataclass(slots=True)
+class FrameTimes:
+    """Gives every frame a time after the one before it; times that already rise are kept exactly."""
+
+    step: int
+    """Length of a frame where nothing else says it, in units of the time base."""
+    missing: int = 0
+    """Frames that had no time."""
+    backward: int = 0
+    """Frames that had a time not after the frame before them."""
+    _last: int | None = None
+    _length: int = 0
+
+    @property
+    def end(self) -> int:
+        """Where the last frame ends, in units of the time base."""
+        return 0 if self._last is None else self._last + (self._length or self.step)
+
+    def next(self, pts: int | None, duration: int) -> int:
+        """The time of the next frame, from its own time and length."""
+        follows = self.end
+        if pts is None:
+            self.missing += 1
+            pts = follows
+        elif self._last is not None and pts <= self._last:
+            self.backward += 1
+            pts = follows
+        self._last, self._length = pts, duration
+        return pts

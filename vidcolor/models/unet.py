@@ -1,0 +1,121 @@
+"""Our own network: a U-Net that sees a small picture whole and speaks in half its size.
+
+Chroma varies slowly and is brought to the film's size along luma's edges afterwards, so the decoder
+stops at half the input's resolution: that is where a plain U-Net spends most of its time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidcolor.models.base import ColorModel
+
+__all__ = ["UNet"]
+
+AB_SCALE = 110.0
+"""ab of the most saturated sRGB colours, about: brings ab to the order of 1 inside the network."""
+
+
+class Block(nn.Sequential):
+    """Convolution, batch normalisation, ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
+class Residual(nn.Module):
+    """Two blocks around an identity."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(Block(width, width), nn.Conv2d(width, width, 3, 1, 1, bias=False))
+        self.norm = nn.BatchNorm2d(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.norm(self.body(x)))
+
+
+class Scene(nn.Module):
+    """Adds to every place what the whole picture says: its mean and its strongest responses.
+
+    Convolutions see a window; whether grey is grass or carpet is often decided outside it.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mix = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU(inplace=True), nn.Linear(width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        summary = torch.cat((x.mean((2, 3)), x.amax((2, 3))), 1)
+        out: Tensor = x + self.mix(summary)[:, :, None, None]
+        return out
+
+
+class UNet(ColorModel):
+    """Lightness (and hints) to ab.
+
+    Args:
+        widths: channels at 1/2, 1/4, 1/8, … of the input's size.
+        bottom_blocks: residual blocks at the smallest size.
+
+    The hints' share of the first layer starts at zero, so an untrained network ignores hints rather
+    than being thrown by them.
+    """
+
+    takes_hints = True
+
+    def __init__(self, widths: Sequence[int] = (32, 64, 128, 224, 320), bottom_blocks: int = 1) -> None:
+        super().__init__()
+        self.multiple = 2 ** len(widths)
+        self.stem = nn.Conv2d(4, widths[0], 4, 2, 1)
+        nn.init.zeros_(self.stem.weight[:, 1:])
+        self.first = Block(widths[0], widths[0])
+        self.down = nn.ModuleList(
+            nn.Sequential(Block(inner, outer, 2), Residual(outer)) for inner, outer in zip(widths, widths[1:])
+        )
+        self.bottom = nn.Sequential(
+            Scene(widths[-1]), *(Residual(widths[-1]) for _ in range(bottom_blocks)), Scene(widths[-1])
+        )
+        pairs = list(zip(widths, widths[1:]))[::-1]
+        self.lift = nn.ModuleList(nn.Conv2d(outer, inner, 1, bias=False) for inner, outer in pairs)
+        # One block is enough where the picture is largest: what matters there are edges.
+        self.up = nn.ModuleList(
+            nn.Sequential(Block(2 * inner, inner), *([Block(inner, inner)] if inner != widths[0] else []))
+            for inner, _ in pairs
+        )
+        self.head = nn.Conv2d(widths[0], 2, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def predict(self, lightness: Tensor, hints: Tensor | None) -> Tensor:
+        ab = self.predict_half(lightness, hints)
+        return F.interpolate(ab, scale_factor=2, mode="bilinear", align_corners=False)
+
+    def predict_half(self, lightness: Tensor, hints: Tensor | None) -> Tensor:
+        """ab at half the input's size, ``(B, 2, H/2, W/2)``; H and W multiples of ``multiple``."""
+        x = self.first(F.relu(self.stem(self._picture(lightness, hints))))
+        skips = [x]
+        for stage in self.down:
+            x = stage(x)
+            skips.append(x)
+        x = self.bottom(skips.pop())
+        for lift, stage in zip(self.lift, self.up, strict=True):
+            x = F.interpolate(lift(x), scale_factor=2, mode="nearest")
+            x = stage(torch.cat((x, skips.pop()), 1))
+        out: Tensor = AB_SCALE * self.head(x)
+        return out
+
+    @staticmethod
+    def _picture(lightness: Tensor, hints: Tensor | None) -> Tensor:
+        if hints is None:
+            hints = lightness.new_zeros((lightness.shape[0], 3, *lightness.shape[-2:]))
+        confidence = hints[:, 2:]
+        return torch.cat((lightness / 50 - 1, hints[:, :2] / AB_SCALE * confidence, confidence), 1)

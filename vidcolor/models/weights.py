@@ -1,0 +1,165 @@
+"""Weights files: safetensors that describe themselves.
+
+The tensors are the model's state; the metadata says which model, with which options, how it was
+trained and by which vidcolor. Nothing in the file can run code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from vidcolor.errors import ModelError, UsageError, VidcolorError
+from vidcolor.models.base import ColorModel
+from vidcolor.models.registry import create_model, list_models
+
+__all__ = ["DEFAULT", "LoadedModel", "load_model", "load_weights", "resolve_model", "save_weights"]
+
+DEFAULT = "default"
+"""The name that stands for the weights in the package."""
+
+_FORMAT = "vidcolor-weights-1"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model ready to use, and what is known of it."""
+
+    model: ColorModel
+    label: str
+    """How to call it in notes and tags: a name, or a file's name."""
+    training: dict[str, Any] = field(default_factory=dict)
+    """The training summary of its weights file; empty for a model without one."""
+
+
+def save_weights(
+    path: str | os.PathLike[str],
+    model: ColorModel,
+    *,
+    name: str,
+    options: dict[str, Any] | None = None,
+    training: dict[str, Any] | None = None,
+    version: str,
+    half: bool = False,
+) -> None:
+    """Writes a model as one self-describing file, under a temporary name and renamed.
+
+    Args:
+        path: where to; an existing file is replaced.
+        model: the model.
+        name: its name in the registry.
+        options: the options it was built with.
+        training: anything JSON holds that says how it was trained.
+        version: vidcolor's version.
+        half: store float32 tensors as float16, at half the size.
+    """
+    state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    if half:
+        state = {k: v.half() if v.dtype == torch.float32 else v for k, v in state.items()}
+    metadata = {
+        "format": _FORMAT,
+        "model": name,
+        "options": json.dumps(options or {}, sort_keys=True),
+        "training": json.dumps(training or {}, sort_keys=True),
+        "vidcolor": version,
+    }
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        save_file(state, temporary, metadata=metadata)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_weights(path: str | os.PathLike[str]) -> LoadedModel:
+    """The model in a weights file, in evaluation mode, float32.
+
+    Raises:
+        ModelError: the file is missing, damaged, not a weights file of vidcolor's, or does not fit
+            its model.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise ModelError(f"there is no weights file {str(file)!r}")
+    try:
+        with safe_open(file, framework="pt") as stored:
+            metadata = stored.metadata() or {}
+            _check_format(file, metadata)
+            model = _build(file, metadata)
+            _check_shapes(file, model, {k: tuple(stored.get_slice(k).get_shape()) for k in stored.keys()})
+            state = {k: stored.get_tensor(k) for k in stored.keys()}
+            training = json.loads(metadata.get("training", "{}"))
+    except (SafetensorError, OSError, ValueError, struct.error) as error:
+        raise ModelError(f"{str(file)!r} is not a readable weights file: {error}") from error
+    # Copied into the model's own float32 tensors, whatever they are stored as.
+    model.load_state_dict(state)
+    return LoadedModel(model.eval(), file.stem, training if isinstance(training, dict) else {})
+
+
+def _check_format(file: Path, metadata: dict[str, str]) -> None:
+    found = metadata.get("format")
+    if found != _FORMAT:
+        said = f"its format is {found!r}" if found else "it does not say which model it is for"
+        raise ModelError(f"{str(file)!r} is not a weights file of vidcolor's ({said}; expected {_FORMAT!r})")
+
+
+def _build(file: Path, metadata: dict[str, str]) -> ColorModel:
+    name = metadata.get("model", "")
+    try:
+        options = json.loads(metadata.get("options", "{}"))
+        return create_model(name, **options)
+    except (VidcolorError, TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{str(file)!r} describes a model that cannot be built: {error}") from error
+
+
+def _check_shapes(file: Path, model: ColorModel, stored: dict[str, tuple[int, ...]]) -> None:
+    expected = {k: tuple(v.shape) for k, v in model.state_dict().items()}
+    if stored.keys() != expected.keys():
+        name = sorted(stored.keys() ^ expected.keys())[0]
+        where = "lacks" if name in expected else "holds an unknown"
+        raise ModelError(f"{str(file)!r} does not fit its model: it {where} tensor {name!r}")
+    for name, shape in stored.items():
+        if shape != expected[name]:
+            raise ModelError(
+                f"{str(file)!r} does not fit its model: tensor {name!r} is {shape}, not {expected[name]}"
+            )
+
+
+def default_weights() -> Path:
+    """The weights file that comes with the package."""
+    return Path(str(files("vidcolor.weights"))) / "default.safetensors"
+
+
+def resolve_model(name: str | os.PathLike[str]) -> LoadedModel:
+    """The model for what a user wrote: "default", a registered name, or a weights file.
+
+    Raises:
+        UsageError: it is none of these.
+        ModelError: the weights file cannot be used.
+    """
+    text = os.fspath(name)
+    if text == DEFAULT:
+        loaded = load_weights(default_weights())
+        return LoadedModel(loaded.model, DEFAULT, loaded.training)
+    entries = {entry.name: entry for entry in list_models()}
+    if text in entries:
+        return LoadedModel(create_model(text).eval(), text)
+    if Path(text).exists() or text.endswith(".safetensors"):
+        return load_weights(text)
+    known = ", ".join((DEFAULT, *entries))
+    raise UsageError(f"there is no model {text!r}; give one of {known}, or a weights file")
+
+
+def load_model(name: str | os.PathLike[str] = DEFAULT) -> ColorModel:
+    """As :func:`resolve_model`, giving only the model."""
+    return resolve_model(name).model

@@ -1,0 +1,1 @@
+"""One film from beginning to end, and many films."""

@@ -1,0 +1,117 @@
+"""Frames to ab: the stage that holds the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from vidcolor.color.planes import ColorSpace
+from vidcolor.errors import VidcolorError
+from vidcolor.frames import Frame, Plane, VideoInfo
+from vidcolor.models import ColorModel
+from vidcolor.pipeline.device import autocast, choose_batch_size, choose_device, choose_precision, is_out_of_memory
+from vidcolor.pipeline.options import RunOptions
+
+__all__ = ["AbFrame", "Colorist", "network_size"]
+
+_LONGEST_ASPECT = 6
+"""The network's picture is at most this many times as long as it is short."""
+
+
+@dataclass(slots=True)
+class AbFrame:
+    """A frame and its colour at the network's size."""
+
+    frame: Frame
+    ab: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+    """a and b, planes ``(h, w)`` in Lab units, stored orientation."""
+
+
+def network_size(video: VideoInfo, short_side: int, multiple: int) -> tuple[int, int]:
+    """``(height, width)`` of the picture the network sees, as stored (before rotation).
+
+    Its shape is the picture's as seen, samples being square; both sides are multiples of the
+    network's own, so that nothing has to be padded.
+    """
+    seen_width = video.width * video.sample_aspect
+    short = min(seen_width, video.height)
+
+    def side(length: float) -> int:
+        wanted = short_side * min(float(length / short), _LONGEST_ASPECT)
+        return max(multiple, -(-16 // multiple) * multiple, round(wanted / multiple) * multiple)
+
+    return side(video.height), side(seen_width)
+
+
+class Colorist:
+    """Colours frames with a network, in batches; the same frames again in smaller ones when memory runs out."""
+
+    def __init__(self, model: ColorModel, video: VideoInfo, options: RunOptions,
+                 notify: Callable[[str], None]) -> None:  # fmt: skip
+        self.device = choose_device(options.device)
+        self.precision = choose_precision(options.precision, self.device)
+        self.model = model.to(self.device).to(memory_format=torch.channels_last).eval()
+        self.size = network_size(video, options.network_size, model.multiple)
+        self.batch_size = choose_batch_size(options.batch_size, self.device, self.size[0] * self.size[1])
+        self.turns = video.rotation // 90
+        self.saturation = np.float32(options.saturation)
+        space = ColorSpace.of(video.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
+        self.lightness_of = space.lightness_table
+        self.notify = notify
+
+    def color(self, frames: Iterable[Frame]) -> Iterator[AbFrame]:
+        """Each frame with its ab, in order; none is dropped."""
+        source = iter(frames)
+        while batch := list(islice(source, self.batch_size)):
+            yield from self._color_batch(batch)
+
+    def _color_batch(self, batch: list[Frame]) -> Iterator[AbFrame]:
+        pictures = [self._lightness(frame.luma) for frame in batch]
+        done = 0
+        while done < len(batch):
+            count = min(self.batch_size, len(batch) - done)
+            try:
+                found = self._network(pictures[done : done + count])
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._make_smaller(count)
+                continue
+            for frame, ab in zip(batch[done : done + count], found, strict=True):
+                yield AbFrame(frame, (ab[0], ab[1]))
+            done += count
+
+    def _make_smaller(self, failed: int) -> None:
+        """After running out of memory with ``failed`` frames at once."""
+        if failed == 1:
+            raise VidcolorError(
+                f"not enough memory on {self.device} for one picture of {self.size[1]}x{self.size[0]};"
+                " give a smaller --network-size or another --device"
+            )
+        self.batch_size = failed // 2
+        self.notify(f"memory ran out on {self.device}; going on with {self.batch_size} frames at once")
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _lightness(self, luma: Plane) -> npt.NDArray[np.float32]:
+        """L at the network's size, upright: ``(h, w)`` float32 in [0, 100]."""
+        height, width = self.size
+        smaller = width <= luma.shape[1] and height <= luma.shape[0]
+        small = cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+        upright: npt.NDArray[np.float32] = np.rot90(self.lightness_of[small], self.turns)
+        return upright
+
+    def _network(self, pictures: list[npt.NDArray[np.float32]]) -> list[npt.NDArray[np.float32]]:
+        """ab ``(2, h, w)`` of each picture, turned back to how it is stored."""
+        stack = torch.from_numpy(np.stack(pictures)[:, None]).to(self.device)
+        with autocast(self.device, self.precision):
+            ab = self.model.infer(stack.contiguous(memory_format=torch.channels_last))
+        found = ab.float().cpu().numpy()
+        found *= self.saturation
+        return [np.ascontiguousarray(np.rot90(one, -self.turns, (1, 2))) for one in found]

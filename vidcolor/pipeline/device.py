@@ -1,0 +1,88 @@
+"""Where the network runs, in what precision, and with how many frames at once."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from vidcolor.errors import UsageError
+
+__all__ = ["autocast", "choose_batch_size", "choose_device", "choose_precision", "is_out_of_memory"]
+
+CPU_BATCH = 4
+"""Frames at once on a CPU. Fixed: the rounding of a convolution can depend on it, and a film coloured
+twice on a CPU must come out the same."""
+_LARGEST_BATCH = 32
+"""On a GPU; more gains nothing and holds more frames back."""
+_BYTES_A_PIXEL = 4 * 600
+"""Memory a frame takes on a GPU, a pixel of the network's picture: activations of our U-Net, with room."""
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device for "auto", "cpu", "cuda", "cuda:N" or "mps".
+
+    Raises:
+        UsageError: no such device name, or the machine has none.
+    """
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda", "mps"):
+        raise UsageError(f"there is no device {wanted!r}; give auto, cpu, cuda, cuda:N or mps")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        found = torch.cuda.device_count()
+        raise UsageError(f"device {wanted!r} is not usable: torch sees {found or 'no'} CUDA devices; try --device cpu")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("device 'mps' is not usable on this machine; try --device cpu")
+    return device
+
+
+def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
+    """What to compute in: "auto" takes half precision where the hardware has it.
+
+    On CPUs without bf16 instructions torch emulates them at a fraction of fp32's speed.
+    """
+    named = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    if wanted in named:
+        return named[wanted]
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    has_bf16 = device.type == "cpu" and torch.backends.mkldnn.is_available() and _cpu_has_bf16()
+    return torch.bfloat16 if has_bf16 else torch.float32
+
+
+def _cpu_has_bf16() -> bool:
+    # Not public API; where it is missing, fp32 is the safe answer.
+    check = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(check and check())
+
+
+def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[object]:
+    """The context a network is called in."""
+    if precision == torch.float32:
+        return nullcontext()
+    return torch.autocast(device.type, dtype=precision)
+
+
+def choose_batch_size(wanted: int | None, device: torch.device, pixels: int) -> int:
+    """Frames a network call: what was asked for, or what fits half of a GPU's free memory."""
+    if wanted is not None:
+        return wanted
+    if device.type != "cuda":
+        return CPU_BATCH
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(max(1, min(_LARGEST_BATCH, free // 2 // (pixels * _BYTES_A_PIXEL))))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of torch's means that memory ran out."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)

@@ -1,0 +1,120 @@
+"""Every choice of a run, in one frozen dataclass, and what a run says of itself.
+
+Defaults live here and nowhere else. Imports nothing heavy: the command line reads its defaults here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+__all__ = ["EncoderOptions", "Progress", "RunOptions", "Summary"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderOptions:
+    """How the result is encoded, in ffmpeg's words; None means the encoder's own default of ours."""
+
+    codec: str = "libx264"
+    """Name of an encoder (see ``vidcolor.media.writer.ENCODERS``)."""
+    crf: float | None = None
+    preset: str | None = None
+    pix_fmt: str | None = None
+    extra: tuple[tuple[str, str], ...] = ()
+    """Further encoder options, ``-e KEY=VALUE``, applied last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a film is coloured."""
+
+    model: str = "default"
+    """A registered name, "default", or the path of a weights file."""
+    device: str = "auto"
+    """"auto", "cpu", "cuda", "cuda:N" or "mps"."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    batch_size: int | None = None
+    """Frames a network call; None: found by itself."""
+    network_size: int = 192
+    """Short side of the picture the network sees, in pixels."""
+    saturation: float = 1.0
+    """Factor on a and b."""
+    stream: int | None = None
+    """Index of the video stream to colour; None: the best one."""
+    start: Fraction | None = None
+    """Seconds from the film's beginning at which to start (``--ss``)."""
+    end: Fraction | None = None
+    """Seconds from the film's beginning at which to stop (``--to``)."""
+    deinterlace: Literal["auto", "on", "off"] = "auto"
+    overwrite: bool = False
+    encoder: EncoderOptions = field(default_factory=EncoderOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is."""
+
+    frame: int
+    """Frames written so far."""
+    total: int | None
+    """Frames there will be, as far as known; a header may be wrong."""
+    seconds: float
+    """Time since the run began, in seconds."""
+
+    @property
+    def fps(self) -> float:
+        """Frames a second since the run began; 0 before the first."""
+        return self.frame / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def remaining(self) -> float | None:
+        """Time left at this speed, in seconds; None when it cannot be known."""
+        if self.total is None or self.frame > self.total or not self.fps:
+            return None
+        return (self.total - self.frame) / self.fps
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
+        return {
+            "frame": self.frame,
+            "total": self.total,
+            "fps": round(self.fps, 3),
+            "seconds": round(self.seconds, 3),
+            "remaining": None if self.remaining is None else round(self.remaining, 3),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did."""
+
+    output: Path
+    frames: int
+    seconds: float
+    """Time the run took, in seconds."""
+    left_out: tuple[str, ...]
+    """Streams the container could not hold, each in words."""
+    notices: tuple[str, ...]
+    """Every notice of the run, in order."""
+    model: str
+    device: str
+
+    @property
+    def fps(self) -> float:
+        """Frames a second over the whole run."""
+        return self.frames / self.seconds if self.seconds > 0 else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
+        return {
+            "output": str(self.output),
+            "frames": self.frames,
+            "seconds": round(self.seconds, 3),
+            "fps": round(self.fps, 3),
+            "left_out": list(self.left_out),
+            "notices": list(self.notices),
+            "model": self.model,
+            "device": self.device,
+        }

@@ -1,0 +1,68 @@
+"""The only concurrency there is on one machine: running an iterator ahead in a thread."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+__all__ = ["prefetch"]
+
+T = TypeVar("T")
+
+_POLL_SECONDS = 0.1
+"""How soon a waiting thread notices that its reader has gone."""
+
+
+def prefetch(items: Iterable[T], size: int) -> Iterator[T]:
+    """The same items, made in a thread that runs at most ``size`` of them ahead.
+
+    An error in the thread is raised here, at the place of the item it prevented. When this iterator
+    is closed, exhausted or fails, the thread is stopped and joined, and ``items`` is closed in it.
+
+    >>> list(prefetch(range(5), 2))
+    [0, 1, 2, 3, 4]
+    """
+    if size < 1:
+        raise ValueError(f"size must be at least 1, not {size}")
+    waiting: queue.Queue[tuple[str, T | BaseException | None]] = queue.Queue(size)
+    gone = threading.Event()
+
+    def put(kind: str, item: T | BaseException | None) -> bool:
+        while not gone.is_set():
+            try:
+                waiting.put((kind, item), timeout=_POLL_SECONDS)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def work() -> None:
+        iterator = iter(items)
+        try:
+            for item in iterator:
+                if not put("item", item):
+                    break
+            put("end", None)
+        except BaseException as error:
+            put("error", error)
+        finally:
+            close = getattr(iterator, "close", None)
+            if close is not None:
+                close()
+
+    thread = threading.Thread(target=work, name="prefetch", daemon=True)
+    thread.start()
+    try:
+        while True:
+            kind, item = waiting.get()
+            if kind == "end":
+                return
+            if kind == "error":
+                assert isinstance(item, BaseException)
+                raise item
+            yield item  # type: ignore[misc]
+    finally:
+        gone.set()
+        thread.join()
