@@ -221,11 +221,25 @@ def _video_packets(
         frame = make_frame(
             number, size, stream.pix_fmt, interlaced=interlaced, colourful=colourful, cuts=cuts
         )
+        if interlaced:
+            frame = _top_field_first(frame)
         if color is not None:
             _paint_tags(frame, color)
         frame.pts, frame.time_base = stamp, base
         yield from stream.encode(frame)
     yield from stream.encode(None)
+
+
+def _top_field_first(frame: av.VideoFrame) -> av.VideoFrame:
+    """PyAV cannot mark a frame as interlaced; a filter can."""
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25)
+    )
+    graph.link_nodes(source, graph.add("setfield", "mode=tff"), graph.add("buffersink")).configure()
+    frame.pts = 0
+    graph.vpush(frame)
+    return graph.vpull()
 
 
 def make_frame(

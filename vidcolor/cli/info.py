@@ -39,6 +39,8 @@ def _lines(info: MediaInfo) -> Iterator[str]:
     size = None if info.size is None else f"{info.size:,} bytes"
     yield f"{info.name}: {_joined(info.format_long, _known_time(info.duration), size, _bit_rate(info.bit_rate))}"
     for stream in info.streams:
+        if stream.kind == "attachment":
+            continue  # told below
         yield from _stream_lines(stream, coloured=stream.index == info.best_video)
     if info.best_video is None:
         yield "  no video to colour"
@@ -50,13 +52,13 @@ def _lines(info: MediaInfo) -> Iterator[str]:
         yield f"  chapter {_clock(chapter.start)} to {_clock(chapter.end)} {title}".rstrip()
     for attachment in info.attachments:
         about = _joined(attachment.mime_type, f"{attachment.size:,} bytes")
-        yield f"  attachment {attachment.name or attachment.index}: {about}"
+        yield f"  {attachment.index} attachment {attachment.name or 'without a name'}: {about}"
     for name, value in info.tags.items():
         yield f"  tag {name}: {value}"
 
 
 def _stream_lines(stream: StreamInfo, *, coloured: bool) -> Iterator[str]:
-    head = f"{'*' if coloured else ' '} {stream.index} {stream.kind:10}"
+    head = f"{'*' if coloured else ' '} {stream.index} {stream.kind:9} "
     codec = f"{stream.codec} ({stream.profile})" if stream.profile else stream.codec or "unknown codec"
     language = None if stream.language == "und" else stream.language
     tail = (*stream.disposition, language, stream.tags.get("title"))

@@ -16,7 +16,6 @@ from vidcolor.cli.console import Console, common_options, printable, write
 from vidcolor.cli.progress import Reporter
 from vidcolor.cli.types import KEY_VALUE, TIME, Number
 from vidcolor.errors import OutputError, UsageError
-from vidcolor.pipeline.names import default_output
 from vidcolor.pipeline.options import EncoderOptions, RunOptions
 
 __all__ = ["command"]
@@ -133,7 +132,7 @@ def _refuse_contradictions(values: dict[str, Any]) -> None:
             raise UsageError(f"--{one} and --{other.replace('_', '-')} exclude each other")
 
 
-def _target(source: str, output: str | None, codec: str) -> Path:
+def _target(source: str, output: str | None, codec: str | None) -> Path:
     """The file to write."""
     if output == STDIN:
         raise UsageError("a film cannot be written to stdout; give -o the name of a file")
@@ -141,6 +140,8 @@ def _target(source: str, output: str | None, codec: str) -> Path:
         return Path(output)
     if source == STDIN or "://" in source:
         raise UsageError("the input is not a file, so the output needs a name; give one with -o")
+    from vidcolor.pipeline.names import default_output  # brings PyAV
+
     beside = default_output(Path(source), codec)
     return beside if output is None else Path(output) / beside.name
 

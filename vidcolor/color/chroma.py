@@ -8,7 +8,7 @@ it is shared by.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -220,9 +220,25 @@ class Upsampling:
 class ChromaMaker:
     """Makes Cb and Cr planes of luma and a small picture of ab. One for a film; keeps no frames."""
 
-    def __init__(self, space: ColorSpace, layout: ChromaLayout, siting: str | None = None,
-                 upsampling: Upsampling | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        space: ColorSpace,
+        layout: ChromaLayout,
+        siting: str | None = None,
+        *,
+        output_depth: int | None = None,
+        upsampling: Upsampling | None = None,
+    ) -> None:
+        """
+        Args:
+            space: of the luma.
+            layout: of the chroma planes to make.
+            siting: where their samples lie, in FFmpeg's words; None as "left".
+            output_depth: bits of the chroma planes; None: the luma's.
+            upsampling: how ab follows luma's edges.
+        """
         self.space, self.layout, self.siting = space, layout, siting
+        self.output = replace(space, bit_depth=output_depth or space.bit_depth)
         self.upsampling = upsampling or Upsampling()
         self.table = ChromaTable(space)
 
@@ -234,7 +250,7 @@ class ChromaMaker:
             ab: two planes ``(h, w)`` float32, a and b in Lab units over the same picture, any smaller size.
 
         Returns:
-            Two planes of ``layout.size(H, W)``, the luma's dtype.
+            Two planes of ``layout.size(H, W)``, uint8 or uint16 by the output's depth.
         """
         at_chroma = luma_at_chroma(luma, self.layout, self.siting)
         x, y = self._places(luma, at_chroma, ab)
@@ -253,7 +269,7 @@ class ChromaMaker:
             [plane * to_place + middle for plane in ab],
             _signal(small, scale, offset),
             _signal(at_chroma, scale, offset),
-            radius=max(1, round(self.upsampling.radius_share * max(height, width))),
+            radius=max(2, round(self.upsampling.radius_share * max(height, width))),
             epsilon=self.upsampling.epsilon,
             shift=(dx * width / luma.shape[1], dy * height / luma.shape[0]),
         )
@@ -277,12 +293,12 @@ class ChromaMaker:
         return cb * share, cr * share
 
     def _codes(self, chroma: FloatImage) -> Plane:
-        scale, offset = self.space.chroma_scale
-        depth = cv2.CV_8U if self.space.bit_depth == 8 else cv2.CV_16U
+        scale, offset = self.output.chroma_scale
+        depth = cv2.CV_8U if self.output.bit_depth == 8 else cv2.CV_16U
         codes: Plane = cv2.addWeighted(chroma, scale, chroma, 0, offset, dtype=depth)
         if self.space.full_range:
             # Full-range chroma of ½ would be 2**depth: one code too many (H.273 eq. 27 clips it).
-            codes = np.minimum(codes, 2**self.space.bit_depth - 1, out=codes)
+            codes = np.minimum(codes, 2**self.output.bit_depth - 1, out=codes)
         return codes
 
 

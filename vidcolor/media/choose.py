@@ -29,7 +29,7 @@ def choose_video(info: MediaInfo, index: int | None) -> VideoInfo:
         there = ", ".join(map(_called, films)) or "none"
         raise UsageError(f"{info.name} has no video stream {index}; its video streams are: {there}.")
     if chosen.codec_tag in ENCRYPTED_TAGS:
-        raise InputError(f"{info.name} is encrypted and cannot be read without its key.")
+        raise InputError(_encrypted(info))
     if chosen.video is None:
         raise InputError(_undecodable(info, chosen))
     return chosen.video
@@ -38,11 +38,17 @@ def choose_video(info: MediaInfo, index: int | None) -> VideoInfo:
 def _why_none(info: MediaInfo) -> str:
     films = [stream for stream in info.streams if stream.kind == "video"]
     broken = [stream for stream in films if not is_picture(stream)]
+    if any(stream.codec_tag in ENCRYPTED_TAGS for stream in broken):
+        return _encrypted(info)
     if broken:
         return _undecodable(info, broken[0])
     others = sorted({stream.kind for stream in info.streams if stream.kind != "video"})
     held = [*(["a cover picture"] if films else []), *others]
     return f"{info.name} has no video{', only ' + ' and '.join(held) if held else ''}."
+
+
+def _encrypted(info: MediaInfo) -> str:
+    return f"{info.name} is encrypted and cannot be read without its key."
 
 
 def _undecodable(info: MediaInfo, stream: StreamInfo) -> str:

@@ -18,6 +18,7 @@ SITINGS = frozenset({"left", "center", "topleft", "top", "bottomleft", "bottom"}
 STREAM_LINE = re.compile(r"^\s+Stream #\d+:(\d+)")
 PROGRAMME_LINE = re.compile(r"^\s+Program (\d+) ?(.*)$")
 ROTATION = re.compile(r"rotation of (-?[\d.]+) degrees")
+CODEC_TAG = re.compile(r"\((\S{4}) / 0x[0-9A-F]{8}\)")
 TAG_LINE = re.compile(r"^\s+(\S[^:]*?)\s*: (.*)$")
 
 # libav's log level and PyAV's callback belong to the process: one dump at a time.
@@ -32,6 +33,8 @@ class Dump:
     siting: dict[int, str] = field(default_factory=dict)
     rotation: dict[int, float] = field(default_factory=dict)
     """Counter-clockwise, in degrees."""
+    codec_tag: dict[int, str] = field(default_factory=dict)
+    """Printable ones."""
     programmes: list[Programme] = field(default_factory=list)
 
 
@@ -69,6 +72,8 @@ def _parse(text: str) -> Dump:
             stream = int(match[1])
             programme = _with_stream(found, programme, stream)
             _siting(found, stream, line)
+            if tag := CODEC_TAG.search(line):
+                found.codec_tag[stream] = tag[1]
         elif stream is not None and (match := ROTATION.search(line)):
             found.rotation[stream] = float(match[1])
         elif stream is None and programme is not None and (match := TAG_LINE.match(line)):

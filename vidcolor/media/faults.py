@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -45,6 +45,12 @@ class Faults:
     """Frames of another size or pixel format than the first."""
     headless: int = 0
     """Packets before the first key frame."""
+    missing: int = 0
+    """Frames that had no time."""
+    backward: int = 0
+    """Frames that had a time not after the frame before them."""
+    jumps: Moments = field(default_factory=Moments)
+    """Places at which a broadcast's clock jumped."""
     broken_off: Fraction | None = None
     """Where the file ended although it should go on."""
 
@@ -53,28 +59,31 @@ class Faults:
         for sentence in self._sentences():
             notify(sentence)
 
-    def _sentences(self) -> list[str]:
-        told = []
+    def _sentences(self) -> Iterator[str]:
         if self.headless:
-            told.append(f"{_of(self.headless, 'packet')} before the first key frame hold no picture.")
+            yield f"{counted(self.headless, 'packet')} before the first key frame had no picture."
         if self.damaged.count:
-            what = _of(self.damaged.count, "damaged packet")
-            told.append(f"{what} could not be decoded; the picture is missing at {self.damaged}.")
+            what = counted(self.damaged.count, "damaged packet")
+            yield f"{what} could not be decoded; the picture is missing at {self.damaged}."
         if self.corrupt.count:
-            what = _of(self.corrupt.count, "frame")
-            told.append(f"{what} damaged in the source and kept as decoded, at {self.corrupt}.")
+            yield f"{counted(self.corrupt.count, 'damaged frame')} kept as decoded, at {self.corrupt}."
         if self.unreadable.count:
-            what = _of(self.unreadable.count, "place")
-            told.append(f"The file could not be read at {what} and was read on after, at {self.unreadable}.")
+            what = counted(self.unreadable.count, "place")
+            yield f"The file could not be read at {what}, and was read on after: {self.unreadable}."
         if self.resized.count:
-            what = _of(self.resized.count, "frame")
-            told.append(
-                f"{what} of another size or pixel format converted to the first one's, from {self.resized}."
-            )
+            what = counted(self.resized.count, "frame")
+            since = clock_text(self.resized.first[0])
+            yield f"{what} of another size or pixel format converted to the first one's, from {since}."
         if self.broken_off is not None:
-            told.append(f"The input breaks off at {clock_text(self.broken_off)}; what came before is kept.")
-        return told
+            yield f"The input breaks off at {clock_text(self.broken_off)}; what came before is kept."
+        if self.missing:
+            yield f"{counted(self.missing, 'frame')} without a time placed after the frame before."
+        if self.backward:
+            yield f"{counted(self.backward, 'frame')} with a time not after the frame before moved on."
+        if self.jumps.count:
+            yield f"The file's clock jumped {counted(self.jumps.count, 'time')}, at {self.jumps}; mended."
 
 
-def _of(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
+    """A number with its noun."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

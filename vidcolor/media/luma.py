@@ -85,6 +85,8 @@ def handed_out(video: VideoInfo) -> VideoInfo:
         tags = replace(tags, matrix="bt709", range="limited", siting=None)
     elif tags.range is None and _is_full_range_grey(video):
         tags = replace(tags, range="full")
+    if tags.matrix == "gbr":
+        tags = replace(tags, matrix=None)  # PNG says so of grey pictures too
     return replace(video, bit_depth=plan.bit_depth, tags=tags)
 
 

@@ -114,7 +114,7 @@ def _stream(container: InputContainer, stream: Any, dump: Dump, origin: Origin) 
         index=stream.index,
         kind=stream.type,
         codec=_codec(stream),
-        codec_tag=_printable(context.codec_tag) if context else None,
+        codec_tag=dump.codec_tag.get(stream.index),
         profile=stream.profile,
         language=stream.language,
         disposition=tuple(str(flag.name) for flag in stream.disposition),
@@ -175,11 +175,6 @@ def _codec(stream: Any) -> str | None:
     if stream.codec_context is not None:
         return str(stream.codec_context.codec.canonical_name)
     return getattr(stream, "name", None) if stream.type == "data" else None
-
-
-def _printable(tag: str) -> str | None:
-    text = "".join(letter for letter in tag if letter.isprintable()).strip()
-    return text or None
 
 
 def _seconds(pts: int | None, stream: Any) -> Fraction | None:

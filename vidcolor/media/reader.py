@@ -12,7 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import av
 import av.error
@@ -27,7 +27,7 @@ from vidcolor.media.deinterlace import Deinterlacer, Mode, Timed
 from vidcolor.media.faults import Faults
 from vidcolor.media.luma import Planarizer, handed_out, is_plain, luma_plane, plan_luma
 from vidcolor.media.probe import describe, has_flag
-from vidcolor.media.source import Source, is_seekable, open_input
+from vidcolor.media.source import Source, is_seekable, open_input, rewind
 from vidcolor.media.timeline import Clock, FrameTimes, clock_text
 
 __all__ = ["VideoReader"]
@@ -106,6 +106,11 @@ class VideoReader:
         self._container.close()
 
     @property
+    def container(self) -> InputContainer:
+        """The open film, for the writer to take the other streams' settings from."""
+        return self._container
+
+    @property
     def offset(self) -> Fraction:
         """Seconds taken from the file's times so far; 0 but in broadcast formats."""
         return self._clock.offset if self._clock else Fraction(0)
@@ -147,7 +152,7 @@ class VideoReader:
 
     def _prepare_decoder(self) -> None:
         self._stream: Any = self._container.streams[self.video.index]
-        self._context: VideoCodecContext = self._stream.codec_context
+        self._context = cast(VideoCodecContext, self._stream.codec_context)
         # PyAV stops draining the decoder at the first error, and with frame threads errors come late: frames
         # after a damaged packet near the end would be lost, how many depending on the number of cores.
         # Slice threads lose none; on two cores they are as fast (248 and 270 frames a second at 720p).
@@ -195,6 +200,7 @@ class VideoReader:
             if self._lands(target, wanted) and self._seek_to(target):
                 return
         self._container.close()
+        rewind(self._source)
         self._open()
 
     def _seek_to(self, target: int) -> bool:
@@ -308,7 +314,7 @@ class VideoReader:
         """Gives every picture its time, and all of them the first one's size and format."""
         for picture in pictures:
             duration = max(picture.duration, 0)
-            pts = self._times.next(picture.pts, duration)
+            pts = self._times.next(picture.pts, duration, picture.dts)
             if picture.is_corrupt:
                 self._faults.corrupt.add(pts * self.video.time_base)
             yield self._uniform(picture, pts), pts, duration
@@ -367,8 +373,10 @@ class VideoReader:
             raise InputError(self._why_out_of_range())
         if self._faults.broken_off is None and self._ended_early():
             self._faults.broken_off = self._times.end * self.video.time_base
+        self._faults.missing, self._faults.backward = self._times.missing, self._times.backward
+        for moment in self._clock.jumps if self._clock else ():
+            self._faults.jumps.add(moment)
         self._faults.report(self._notify)
-        self._tell_times()
 
     def _why_no_picture(self) -> str:
         if not self._seen:
@@ -395,17 +403,6 @@ class VideoReader:
             return False
         promised = (video.start or 0) + video.duration.value - HEADER_SLACK
         return self._times.end * video.time_base < promised
-
-    def _tell_times(self) -> None:
-        if self._times.missing:
-            self._notify(f"{self._times.missing} frames had no time and follow the frame before them.")
-        if self._times.backward:
-            self._notify(
-                f"{self._times.backward} frames had a time not after the one before and were moved on."
-            )
-        if self._clock and self._clock.jumps:
-            where = ", ".join(clock_text(moment) for moment in self._clock.jumps[:5])
-            self._notify(f"The file's clock jumps {len(self._clock.jumps)} times, at {where}; mended.")
 
 
 def _time(packet: Packet) -> Fraction | None:

@@ -13,12 +13,14 @@ from av.container import InputContainer
 
 from vidcolor.errors import InputError
 
-__all__ = ["Source", "is_seekable", "open_input", "source_name"]
+__all__ = ["Source", "is_seekable", "open_input", "rewind", "source_name"]
 
 Source = str | os.PathLike[str] | BinaryIO
 """A path, "-" for standard input, a URL, a pattern of pictures ("frame%04d.png") or an open binary file."""
 
 PROTOCOL_MARK = "://"
+THOROUGH = {"probesize": "200000000", "analyzeduration": "120000000"}
+"""Bytes and microseconds looked at where libav's own 5 MB and 5 s show no picture (a cut broadcast)."""
 PIPE_HINT = "an MP4 or MOV made for streaming (-movflags +faststart) can be read from a pipe, others cannot"
 
 
@@ -42,18 +44,41 @@ def is_seekable(source: Source) -> bool:
     return stat.S_ISREG(mode) or stat.S_ISBLK(mode)
 
 
+def rewind(source: Source) -> None:
+    """Brings an input that can seek, and that has no path to open it by again, back to its start."""
+    if source == "-":
+        os.lseek(0, 0, os.SEEK_SET)
+    elif not isinstance(source, str | os.PathLike):
+        source.seek(0)
+
+
 def open_input(source: Source) -> InputContainer:
-    """Opens an input for demuxing.
+    """Opens an input for demuxing; looks further into it where the first seconds do not show the picture.
 
     Raises:
         InputError: it is not there, cannot be read, or is not a media file.
     """
-    name = source_name(source)
     if isinstance(source, str | os.PathLike):
         _check_path(os.fspath(source))
+    container = _open(source, {})
+    if is_seekable(source) and not all(map(_is_known, container.streams.video)):
+        container.close()
+        rewind(source)
+        container = _open(source, THOROUGH)
+    return container
+
+
+def _is_known(stream: av.VideoStream) -> bool:
+    context = stream.codec_context
+    return context is None or bool(context.width and context.height and context.pix_fmt)
+
+
+def _open(source: Source, options: dict[str, str]) -> InputContainer:
+    name = source_name(source)
+    options = {"fd": "0", **options} if source == "-" else options
     try:
         # Tags in old files are often Latin-1; a wrong letter in a title is no reason to refuse the film.
-        return av.open(_target(source), "r", options=_options(source), metadata_errors="replace")
+        return av.open(_target(source), "r", options=options, metadata_errors="replace")
     except av.error.InvalidDataError:
         hint = "" if is_seekable(source) else f" ({PIPE_HINT})"
         raise InputError(f"{name} is not a media file, or its header is damaged{hint}.") from None
@@ -84,7 +109,3 @@ def _target(source: Source) -> Any:
     if PROTOCOL_MARK in path:
         return path
     return f"file:{Path(path)}"  # the prefix keeps a colon in a name from reading as a protocol
-
-
-def _options(source: Source) -> dict[str, str]:
-    return {"fd": "0"} if source == "-" else {}

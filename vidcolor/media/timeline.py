@@ -95,12 +95,12 @@ class FrameTimes:
         """Where the last frame ends, in units of the time base."""
         return 0 if self._last is None else self._last + (self._length or self.step)
 
-    def next(self, pts: int | None, duration: int) -> int:
-        """The time of the next frame, from its own time and length."""
+    def next(self, pts: int | None, duration: int, dts: int | None = None) -> int:
+        """The next frame's time, from its own time and length; its decoding time is the next best."""
         follows = self.end
         if pts is None:
             self.missing += 1
-            pts = follows
+            pts = dts if dts is not None and (self._last is None or dts > self._last) else follows
         elif self._last is not None and pts <= self._last:
             self.backward += 1
             pts = follows

@@ -103,7 +103,7 @@ def load_weights(path: str | os.PathLike[str]) -> LoadedModel:
         raise ModelError(f"{str(file)!r} is not a readable weights file: {error}") from error
     # Copied into the model's own float32 tensors, whatever they are stored as.
     model.load_state_dict(state)
-    return LoadedModel(model.eval(), file.stem, training if isinstance(training, dict) else {})
+    return LoadedModel(model.eval(), file.name, training if isinstance(training, dict) else {})
 
 
 def _check_format(file: Path, metadata: dict[str, str]) -> None:

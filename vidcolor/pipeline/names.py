@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vidcolor.media.encoders import container_format, container_holds
+
 __all__ = ["default_output"]
 
-# Containers that are written as they are read, each with the encoders (by the beginning of their
-# names) whose result it cannot hold. Anything else (AVI and FLV cannot hold exact times, GIF no sound,
-# TS no attachments, …) becomes Matroska, which holds all there is.
-_KEPT: dict[str, tuple[str, ...]] = {
-    ".m4v": ("av1_", "ffv1", "libaom", "libsvtav1", "libvpx", "prores"),
-    ".mkv": (),
-    ".mov": ("av1_", "libaom", "libsvtav1", "libvpx"),
-    ".mp4": ("ffv1", "prores"),
-    ".webm": ("ffv1", "h264_", "hevc_", "libx264", "libx265", "prores"),
-}
+# Written as they are read. Other containers (AVI and FLV cannot hold exact times, GIF no sound, TS no
+# attachments, …) become Matroska, which holds all there is.
+_KEPT = frozenset({".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 
 
 def default_output(source: Path, codec: str) -> Path:
@@ -26,6 +21,5 @@ def default_output(source: Path, codec: str) -> Path:
     >>> default_output(Path("tape.avi"), "libx264").as_posix()
     'tape.color.mkv'
     """
-    suffix = source.suffix.lower()
-    fits = suffix in _KEPT and not codec.startswith(_KEPT[suffix] or ("\0",))
-    return source.with_name(f"{source.stem}.color{source.suffix if fits else '.mkv'}")
+    kept = source.suffix.lower() in _KEPT and container_holds(container_format(source.name), codec)
+    return source.with_name(f"{source.stem}.color{source.suffix if kept else '.mkv'}")

@@ -17,8 +17,9 @@ __all__ = ["EncoderOptions", "Progress", "RunOptions", "Summary"]
 class EncoderOptions:
     """How the result is encoded, in ffmpeg's words; None means the encoder's own default of ours."""
 
-    codec: str = "libx264"
-    """Name of an encoder (see ``vidcolor.media.writer.ENCODERS``)."""
+    codec: str | None = None
+    """Name of an encoder (see ``vidcolor.media.encoders.ENCODERS``); None: libx264, or what the output's
+    container takes instead."""
     crf: float | None = None
     preset: str | None = None
     pix_fmt: str | None = None

@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""Whether memory depends on a film's length.
+
+    python benchmarks/memory.py [--model default] [--seconds 8] [--times 10] [--json FILE]
+
+Runs `vidcolor run` as a process of its own on a film and on one ten times as long, and prints the
+highest resident memory of each, as the system counted it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from clips import make_grey_film
+
+
+def peak_mebibytes(command: list[str]) -> float:
+    """Highest resident memory of a command that must succeed."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--times", type=int, default=10)
+    parser.add_argument("--size", default="1280x720")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    width, height = map(int, options.size.split("x"))
+
+    peaks = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seconds in (options.seconds, options.seconds * options.times):
+            source, target = Path(folder, f"{seconds}.mp4"), Path(folder, "out.mp4")
+            film = make_grey_film(source, seconds=seconds, size=(width, height))
+            command = [sys.executable, "-m", "vidcolor", "run", str(source), "-o", str(target), "-y", "-q",
+                       "--model", options.model, "--preset", "veryfast"]  # fmt: skip
+            peaks.append(peak_mebibytes(command))
+            print(f"{film}: {peaks[-1]:.0f} MiB", flush=True)
+    ratio = peaks[1] / peaks[0]
+    print(f"{options.times} times as long: {ratio:.3f} times the memory")
+    if options.json:
+        options.json.write_text(json.dumps({"model": options.model, "mebibytes": peaks, "ratio": ratio}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,445 @@
+"""The reader on films whose every sample and time is known."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.clips import decode_luma, decode_pts, luma_pattern, make_clip, make_frame, packets, remux, truncate
+from vidcolor.errors import InputError, UsageError
+from vidcolor.frames import ChromaLayout, Frame, VideoInfo
+from vidcolor.media.luma import luma_plane
+from vidcolor.media.reader import VideoReader
+
+MANY_KEYS = {"preset": "ultrafast", "qp": "0", "bf": "2", "g": "12", "threads": "1"}
+GARBAGE = bytes([0, 0, 0, 9, *range(1, 10)])
+
+
+class Reading:
+    """Everything one reading of a film gave."""
+
+    def __init__(self, source: Any, **options: Any) -> None:
+        self.notices: list[str] = []
+        self.packets: list[Any] = []
+        with VideoReader(source, notify=self.notices.append, **options) as reader:
+            self.frames: list[Frame] = list(reader.frames(self.packets.append))
+            self.video: VideoInfo = reader.video
+            self.offset = reader.offset
+
+    @property
+    def times(self) -> list[Fraction]:
+        return [frame.time.exact for frame in self.frames]
+
+    @property
+    def lumas(self) -> list[np.ndarray]:
+        return [frame.luma for frame in self.frames]
+
+
+def assert_pattern(reading: Reading, size: tuple[int, int], bits: int = 8, numbers: Any = None) -> None:
+    numbers = range(len(reading.frames)) if numbers is None else numbers
+    for frame, number in zip(reading.frames, numbers, strict=True):
+        np.testing.assert_array_equal(frame.luma, luma_pattern(number, size, bits))
+
+
+# Luma
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "pix_fmt", "size", "bits", "plain"),
+    [
+        ("mp4", "libx264", "yuv420p", (64, 48), 8, True),
+        ("mp4", "libx264", "yuv444p10le", (64, 48), 10, True),
+        ("mkv", "ffv1", "yuv420p", (35, 27), 8, True),
+        ("mkv", "ffv1", "gray", (35, 27), 8, False),
+        ("mkv", "ffv1", "gray10le", (35, 27), 10, False),
+        ("nut", "rawvideo", "gray10be", (34, 26), 10, False),
+        ("mkv", "ffv1", "yuv422p12le", (35, 27), 12, True),
+        ("mkv", "ffv1", "yuv420p16le", (35, 27), 16, True),
+        ("mkv", "ffv1", "yuva420p", (34, 26), 8, False),
+        ("nut", "rawvideo", "nv12", (34, 26), 8, False),
+        ("avi", "rawvideo", "yuyv422", (34, 26), 8, False),
+        ("nut", "rawvideo", "uyvy422", (34, 26), 8, False),
+        ("nut", "rawvideo", "vuya", (34, 26), 8, False),
+        ("mkv", "ffv1", "yuv410p", (36, 28), 8, True),
+    ],
+)
+def test_luma_sample_for_sample(
+    tmp_path: Path, suffix: str, codec: str, pix_fmt: str, size: tuple[int, int], bits: int, plain: bool
+) -> None:
+    clip = make_clip(tmp_path / f"a.{suffix}", codec=codec, pix_fmt=pix_fmt, size=size, frames=4)
+    reading = Reading(clip)
+    assert len(reading.frames) == 4
+    assert reading.video.bit_depth == bits
+    assert_pattern(reading, size, bits)
+    assert all((frame.carrier is not None) == plain for frame in reading.frames)
+    assert not reading.frames[0].luma.flags.writeable
+
+
+def test_plane_is_a_view_and_outlives_the_film(tmp_path: Path) -> None:
+    reading = Reading(make_clip(tmp_path / "a.mp4"))
+    luma = reading.frames[5].luma
+    assert luma.base is not None
+    reading.frames[5].carrier = None
+    np.testing.assert_array_equal(luma, luma_pattern(5, (64, 48)))
+
+
+def test_high_bits_are_brought_down() -> None:
+    frame = make_frame(3, (34, 26), "p010le")
+    np.testing.assert_array_equal(luma_plane(frame), luma_pattern(3, (34, 26), 10))
+
+
+def test_full_range_is_kept(tmp_path: Path) -> None:
+    reading = Reading(make_clip(tmp_path / "a.mp4", pix_fmt="yuvj420p"))
+    assert reading.video.tags.range == "full"
+    assert_pattern(reading, (64, 48))
+
+
+def test_rgb_becomes_bt709_limited(tmp_path: Path) -> None:
+    reading = Reading(make_clip(tmp_path / "a.mov", codec="png", pix_fmt="rgb24", size=(34, 26), frames=3))
+    assert (reading.video.tags.matrix, reading.video.tags.range) == ("bt709", "limited")
+    assert reading.video.layout == ChromaLayout(1, 1)
+    assert_pattern(reading, (34, 26))
+    assert any("rgb24 has no luma" in notice for notice in reading.notices)
+
+
+def test_deep_rgb_keeps_its_depth(tmp_path: Path) -> None:
+    reading = Reading(make_clip(tmp_path / "a.mkv", codec="ffv1", pix_fmt="gbrp10le", frames=2))
+    assert reading.video.bit_depth == 10
+    off = reading.frames[1].luma.astype(int) - (luma_pattern(1, (64, 48)).astype(int) << 2)
+    assert np.abs(off).max() <= 4
+
+
+def test_palette(tmp_path: Path) -> None:
+    reading = Reading(make_clip(tmp_path / "a.gif", codec="gif", pix_fmt="pal8", rate=25, frames=3))
+    expected = 16 + luma_pattern(2, (64, 48)).astype(float) * 219 / 255
+    assert np.abs(reading.frames[2].luma - expected).max() <= 1
+    assert reading.times == [0, Fraction(4, 100), Fraction(8, 100)]
+
+
+def test_one_bit_is_full_range_grey(tmp_path: Path) -> None:
+    reading = Reading(make_clip(tmp_path / "a.nut", codec="rawvideo", pix_fmt="monob", frames=2))
+    assert set(np.unique(reading.frames[0].luma)) == {0, 255}
+    assert reading.video.tags.range == "full"
+
+
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt", "said"),
+    [("ffv1", "gray", "full"), ("ffv1", "yuv420p", None), ("libx264", "gray", None)],
+)
+def test_range_of_silent_grey(tmp_path: Path, codec: str, pix_fmt: str, said: str | None) -> None:
+    assert Reading(make_clip(tmp_path / "a.mkv", codec=codec, pix_fmt=pix_fmt)).video.tags.range == said
+
+
+def test_transparency_is_told(tmp_path: Path) -> None:
+    reading = Reading(make_clip(tmp_path / "a.mkv", codec="ffv1", pix_fmt="yuva420p", frames=2))
+    assert reading.video.has_alpha
+    assert [n for n in reading.notices if "Transparency" in n] == reading.notices
+
+
+# Times
+
+
+def test_constant_rate(tmp_path: Path) -> None:
+    reading = Reading(make_clip(tmp_path / "a.mp4", rate=Fraction(30000, 1001)))
+    assert reading.times == [n * Fraction(1001, 30000) for n in range(12)]
+    assert {frame.duration * reading.video.time_base for frame in reading.frames} == {Fraction(1001, 30000)}
+    assert [frame.index for frame in reading.frames] == list(range(12))
+    assert reading.notices == []
+
+
+def test_varying_rate_is_kept_exactly(tmp_path: Path) -> None:
+    stamps = [0, 10, 37, 38, 100, 101, 350]
+    clip = make_clip(tmp_path / "a.mp4", pts=stamps, time_base=Fraction(1, 600))
+    assert Reading(clip).times == [Fraction(stamp, 600) for stamp in stamps]
+
+
+def test_late_start_is_kept_in_files(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mkv", pts=[250, 260, 270], time_base=Fraction(1, 100))
+    reading = Reading(clip)
+    assert reading.times == [Fraction(250 + n * 10, 100) for n in range(3)]
+    assert reading.offset == 0
+
+
+def test_broadcast_clock_starts_at_zero(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.ts", pts=list(range(240, 264)), time_base=Fraction(1, 24), audio=1)
+    raw = decode_pts(clip)
+    reading = Reading(clip)
+    assert raw[0] > 9
+    starts = [reading.times[0], min(p.pts * p.time_base for p in reading.packets)]
+    assert min(starts) == 0
+    assert reading.times == [time - reading.offset for time in raw]
+
+
+def test_clock_that_jumps_is_mended(tmp_path: Path) -> None:
+    once = make_clip(tmp_path / "a.ts", frames=24, audio=1)
+    twice = tmp_path / "b.ts"
+    twice.write_bytes(once.read_bytes() * 2)
+    reading = Reading(twice)
+    steps = np.diff([float(time) for time in reading.times])
+    assert len(reading.frames) == 48
+    assert steps.min() == pytest.approx(1 / 24, abs=1e-3)
+    assert steps.max() < 0.15
+    sound = [p.dts for p in reading.packets]
+    assert all(after > before for before, after in zip(sound, sound[1:], strict=False))
+    assert [n for n in reading.notices if "clock jumped 1 time," in n] == reading.notices
+
+
+def test_missing_times(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.264", format="h264", rate=25)
+    reading = Reading(clip)
+    assert reading.times == [Fraction(n, 25) for n in range(12)]
+    assert reading.notices == ["12 frames without a time placed after the frame before."]
+
+
+def test_times_that_go_back(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mkv", codec="ffv1", rate=25, frames=8)
+    wrong = {3: 2, 4: 0}
+
+    def edit(packet: Any, number: int) -> Any:
+        packet.pts = 40 * (wrong.get(number, number) + 10)  # later than it is decoded, or muxing it fails
+        return packet
+
+    reading = Reading(remux(clip, tmp_path / "b.mkv", edit))
+    assert reading.times == [Fraction(n + 10, 25) for n in range(8)]
+    assert reading.notices == ["2 frames with a time not after the frame before moved on."]
+
+
+# Streams
+
+
+def test_other_packets_come_as_they_are(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mkv", frames=48, audio=2, subtitles=True)
+    reading = Reading(clip)
+    for kind, number, index in (("audio", 0, 1), ("audio", 1, 2), ("subtitles", 0, 3)):
+        assert [bytes(p) for p in reading.packets if p.stream_index == index] == packets(clip, kind, number)
+
+
+def test_without_a_taker_only_video_is_read(tmp_path: Path) -> None:
+    with VideoReader(make_clip(tmp_path / "a.mkv", audio=1)) as reader:
+        assert sum(1 for _ in reader.frames()) == 12
+
+
+def test_stream_can_be_chosen(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mkv", videos=2, audio=1)
+    assert Reading(clip).video.width == 64
+    assert Reading(clip, stream=1).video.width == 32
+    with pytest.raises(UsageError, match=r"no video stream 2; .* 0 \(h264, 64×48\), 1 \(h264, 32×24\)"):
+        VideoReader(clip, stream=2)
+
+
+def test_cover_goes_with_the_other_packets(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mp4", cover=True)
+    reading = Reading(clip)
+    assert (reading.video.width, len(reading.frames)) == (64, 12)
+    assert [bytes(p) for p in reading.packets] == packets(clip, "video", 1)
+
+
+def test_pipe(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mkv", audio=1, frames=30)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    feeder = threading.Thread(target=lambda: pipe.write_bytes(clip.read_bytes()))
+    feeder.start()
+    reading = Reading(pipe, start=Fraction(1, 2))
+    feeder.join()
+    assert_pattern(reading, (64, 48), numbers=range(12, 30))
+    assert [bytes(p) for p in reading.packets] == packets(clip, "audio")
+
+
+def test_open_file(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mp4", frames=48, options=MANY_KEYS)
+    with clip.open("rb") as file:
+        assert_pattern(Reading(file, start=Fraction(1)), (64, 48), numbers=range(24, 48))
+
+
+def test_colon_in_a_name(tmp_path: Path) -> None:
+    assert len(Reading(make_clip(tmp_path / "a.mkv").rename(tmp_path / "12:30 film.mkv")).frames) == 12
+
+
+# Ranges
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "avi"])
+def test_range(tmp_path: Path, suffix: str) -> None:
+    codec = "mpeg4" if suffix == "avi" else "libx264"
+    options = {"g": "12", "qmin": "2", "qmax": "2"} if suffix == "avi" else MANY_KEYS
+    clip = make_clip(tmp_path / f"a.{suffix}", codec=codec, options=options, frames=72, audio=0, rate=24)
+    whole = decode_luma(clip)
+    reading = Reading(clip, start=Fraction(5, 4), end=Fraction(2))
+    assert len(reading.frames) == 18
+    for frame, luma in zip(reading.frames, whole[30:48], strict=True):
+        np.testing.assert_array_equal(frame.luma, luma)
+    assert reading.notices == []
+
+
+def test_range_covers_sound_too(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mp4", frames=24 * 30, options=MANY_KEYS, audio=1, size=(32, 32))
+    reading = Reading(clip, start=Fraction(10), end=Fraction(12))
+    assert (reading.times[0], reading.times[-1]) == (10, Fraction(12) - Fraction(1, 24))
+    sound = [p.pts * p.time_base for p in reading.packets]
+    assert sound[0] <= 10
+    assert 12 <= sound[-1] < 14
+
+
+def test_start_after_the_end(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mp4", frames=24)
+    with pytest.raises(InputError, match=r"ends at 00:00:01\.000, before the start asked for, 00:00:05\.000"):
+        Reading(clip, start=Fraction(5))
+
+
+def test_empty_range(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="range is empty"):
+        VideoReader(make_clip(tmp_path / "a.mp4"), start=Fraction(2), end=Fraction(1))
+
+
+# Interlaced
+
+
+def comb(luma: np.ndarray) -> float:
+    """Mean step between neighbouring lines, in code values."""
+    return float(np.abs(np.diff(luma.astype(int), axis=0)).mean())
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
+def test_interlaced_frames_are_combined(tmp_path: Path, codec: str) -> None:
+    clip = make_clip(tmp_path / "a.mkv", codec=codec, interlaced=True, frames=10)
+    fields, frames = Reading(clip, deinterlace="off"), Reading(clip)
+    assert fields.times == frames.times == decode_pts(clip)
+    for field, luma in zip(fields.lumas, decode_luma(clip), strict=True):
+        np.testing.assert_array_equal(field, luma)
+    assert comb(frames.lumas[5]) < 0.8 * comb(fields.lumas[5])
+    # bwdif keeps the lines of one field as they are.
+    np.testing.assert_array_equal(frames.lumas[5][::2], fields.lumas[5][::2])
+    assert [n for n in frames.notices if "deinterlaced" in n] == frames.notices
+    assert fields.notices == []
+    assert frames.frames[0].carrier is not None
+
+
+def test_progressive_frames_pass_unchanged(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mp4")
+    assert_pattern(Reading(clip), (64, 48))
+    forced = Reading(clip, deinterlace="on")
+    assert forced.times == decode_pts(clip)
+    assert not np.array_equal(forced.lumas[5], luma_pattern(5, (64, 48)))
+
+
+def test_mixed_film(tmp_path: Path) -> None:
+    first = make_clip(tmp_path / "p.ts", frames=12)
+    second = make_clip(tmp_path / "i.ts", frames=12, interlaced=True)
+    third = make_clip(tmp_path / "q.ts", frames=12)
+    film = tmp_path / "all.ts"
+    film.write_bytes(first.read_bytes() + second.read_bytes() + third.read_bytes())
+    reading = Reading(film)
+    assert len(reading.frames) == 36
+    np.testing.assert_array_equal(reading.lumas[6], luma_pattern(6, (64, 48)))
+    np.testing.assert_array_equal(reading.lumas[30], luma_pattern(6, (64, 48)))
+
+
+# Damage
+
+
+def damaged(numbers: set[int]) -> Callable[[Any, int], Any]:
+    return lambda packet, number: GARBAGE if number in numbers else packet
+
+
+@pytest.mark.parametrize("broken", [{13}, {5, 15, 29}, {29}, {27, 28, 29}])
+def test_only_damaged_packets_are_lost(tmp_path: Path, broken: set[int]) -> None:
+    """Every packet is a key frame, so exactly the damaged ones are missing, at the end too."""
+    options = {**MANY_KEYS, "g": "1"}
+    clip = make_clip(tmp_path / "a.mkv", frames=30, options=options)
+    reading = Reading(remux(clip, tmp_path / "b.mkv", damaged(broken)))
+    assert_pattern(reading, (64, 48), numbers=[n for n in range(30) if n not in broken])
+    (notice,) = reading.notices
+    assert f"{len(broken)} damaged packet" in notice
+    assert f"{min(broken) / 24:06.3f}" in notice
+
+
+def test_packets_before_the_first_key_frame(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.ts", frames=36, options=MANY_KEYS)
+    headless = remux(clip, tmp_path / "b.ts", lambda packet, number: None if number == 0 else packet)
+    reading = Reading(headless)
+    assert_pattern(reading, (64, 48), numbers=range(12, 36))
+    assert reading.notices == ["11 packets before the first key frame had no picture."]
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_file_cut_short(tmp_path: Path, suffix: str) -> None:
+    options = {"movflags": "faststart"} if suffix == "mp4" else None
+    clip = make_clip(tmp_path / f"a.{suffix}", frames=48, audio=1, container_options=options)
+    reading = Reading(truncate(clip, tmp_path / f"b.{suffix}", 0.6))
+    count = len(reading.frames)
+    assert 20 < count < 36
+    assert_pattern(reading, (64, 48), numbers=range(count))
+    assert reading.notices[-1].startswith("The input breaks off at 00:00:0")
+
+
+def test_size_that_changes(tmp_path: Path) -> None:
+    first = make_clip(tmp_path / "a.ts", size=(64, 48))
+    second = make_clip(tmp_path / "b.ts", size=(96, 64))
+    film = tmp_path / "c.ts"
+    film.write_bytes(first.read_bytes() + second.read_bytes())
+    reading = Reading(film)
+    assert [luma.shape for luma in reading.lumas] == [(48, 64)] * 24
+    assert any(n.startswith("12 frames of another size") for n in reading.notices)
+
+
+# Refusals
+
+
+def test_sound_only(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no video, only audio"):
+        VideoReader(make_sound(tmp_path / "c.mka"))
+
+
+def test_sound_with_a_cover(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no video, only a cover picture and audio"):
+        VideoReader(make_sound(tmp_path / "c.m4a", cover=True))
+
+
+def make_sound(path: Path, cover: bool = False) -> Path:
+    return make_clip(path, videos=0, audio=1, cover=cover, format="mp4" if path.suffix == ".m4a" else None)
+
+
+def test_encrypted(tmp_path: Path) -> None:
+    key = {"encryption_scheme": "cenc-aes-ctr", "encryption_key": "76" * 16, "encryption_kid": "a7" * 16}
+    clip = make_clip(tmp_path / "a.mp4", container_options=key)
+    with pytest.raises(InputError, match="is encrypted"):
+        Reading(clip)
+
+
+def test_encrypted_beyond_recognition(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mp4")
+    clip.write_bytes(clip.read_bytes().replace(b"avc1\0\0\0\0", b"encv\0\0\0\0"))
+    with pytest.raises(InputError, match="is encrypted"):
+        VideoReader(clip)
+
+
+def test_no_decoder(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mp4", audio=1)
+    clip.write_bytes(clip.read_bytes().replace(b"avc1\0\0\0\0", b"zzzz\0\0\0\0"))
+    with pytest.raises(InputError, match=r"no decoder for \(0 \(zzzz\)\)"):
+        VideoReader(clip)
+
+
+def test_nothing_decodable(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mkv")
+    headless = remux(clip, tmp_path / "b.mkv", lambda packet, n: packet if n else None)
+    with pytest.raises(InputError, match="No picture of .* could be decoded: it has no key frame"):
+        Reading(headless)
+    garbage = remux(clip, tmp_path / "c.mkv", lambda packet, n: GARBAGE)
+    with pytest.raises(InputError, match="picture size and format could not be found"):
+        Reading(garbage)
+
+
+def test_frames_are_read_once(tmp_path: Path) -> None:
+    with VideoReader(make_clip(tmp_path / "a.mp4")) as reader:
+        list(reader.frames())
+        with pytest.raises(RuntimeError, match="once"):
+            next(reader.frames())

@@ -1,0 +1,142 @@
+"""One film, from its file to the coloured file. The way of the data reads from top to bottom here."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from vidcolor import __version__
+from vidcolor.color.chroma import ChromaMaker
+from vidcolor.color.planes import ColorSpace
+from vidcolor.errors import UsageError
+from vidcolor.frames import ColorFrame, VideoInfo
+from vidcolor.media.reader import VideoReader
+from vidcolor.media.writer import VideoWriter
+from vidcolor.models import resolve_model
+from vidcolor.pipeline.colorist import AbFrame, Colorist
+from vidcolor.pipeline.names import default_output
+from vidcolor.pipeline.options import EncoderOptions, Progress, RunOptions, Summary
+from vidcolor.pipeline.prefetch import prefetch
+
+__all__ = ["colorize"]
+
+_FRAMES_AHEAD = 8
+"""Decoded frames waiting for the network."""
+
+
+def colorize(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    options: RunOptions | None = None,
+    *,
+    notify: Callable[[str], None] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    **changes: Any,
+) -> Summary:
+    """Colours a film.
+
+    Args:
+        source: a file that libav can read, a FIFO, or "-" for standard input.
+        output: the file to write; its ending says the container. None: ``NAME.color.EXT`` beside
+            the source.
+        options: how; the defaults when None.
+        notify: called with each notice, one sentence.
+        progress: called after each frame written.
+        **changes: single options, by the names of :class:`RunOptions` or :class:`EncoderOptions`.
+
+    Returns:
+        What was done.
+
+    Raises:
+        VidcolorError: the film could not be coloured; nothing is left under the output's name.
+
+    >>> colorize("in.mp4", "out.mp4", model="grey", crf=20)      # doctest: +SKIP
+    """
+    options = _changed(options or RunOptions(), changes)
+    target = Path(output) if output is not None else default_output(Path(source), options.encoder.codec)
+    started = time.perf_counter()
+    notices: list[str] = []
+
+    def note(sentence: str) -> None:
+        notices.append(sentence)
+        if notify is not None:
+            notify(sentence)
+
+    loaded = resolve_model(options.model)
+    with VideoReader(
+        source, stream=options.stream, start=options.start, end=options.end, deinterlace=options.deinterlace, notify=note
+    ) as reader:
+        video = reader.video
+        colorist = Colorist(loaded.model, video, options, note)
+        with _writer(target, reader, options, loaded.label, note) as writer:
+            frames = prefetch(reader.frames(writer.copy), _FRAMES_AHEAD)
+            with_ab = prefetch(colorist.color(frames), colorist.batch_size)
+            count, total = 0, _expected_frames(video, options)
+            for frame in _with_planes(with_ab, video, writer):
+                writer.write(frame)
+                count += 1
+                if progress is not None:
+                    progress(Progress(count, total, time.perf_counter() - started))
+    return Summary(
+        output=target,
+        frames=count,
+        seconds=time.perf_counter() - started,
+        left_out=tuple(writer.left_out),
+        notices=tuple(notices),
+        model=loaded.label,
+        device=str(colorist.device),
+    )
+
+
+def _changed(options: RunOptions, changes: dict[str, Any]) -> RunOptions:
+    """The options with single ones replaced, the encoder's among them."""
+    for_encoder = {f.name for f in fields(EncoderOptions)}
+    for_run = {f.name for f in fields(RunOptions)}
+    for name in changes:
+        if name not in for_encoder | for_run:
+            raise UsageError(f"there is no option {name!r}; there are: {', '.join(sorted(for_encoder | for_run))}")
+    encoder = replace(options.encoder, **{k: v for k, v in changes.items() if k in for_encoder})
+    return replace(options, **{"encoder": encoder, **{k: v for k, v in changes.items() if k in for_run}})
+
+
+def _writer(
+    target: Path, reader: VideoReader, options: RunOptions, model: str, notify: Callable[[str], None]
+) -> VideoWriter:
+    encoder = options.encoder
+    return VideoWriter(
+        target,
+        reader.container,
+        reader.video,
+        codec=encoder.codec,
+        crf=encoder.crf,
+        preset=encoder.preset,
+        pix_fmt=encoder.pix_fmt,
+        extra=encoder.extra,
+        tags={"comment": f"coloured by vidcolor {__version__}, model {model}"},
+        overwrite=options.overwrite,
+        start=options.start,
+        end=options.end,
+        notify=notify,
+    )
+
+
+def _expected_frames(video: VideoInfo, options: RunOptions) -> int | None:
+    """How many frames there will be, as far as the header tells."""
+    if options.start is None and options.end is None and video.frame_count is not None:
+        return video.frame_count.value
+    if video.duration is None or not video.average_rate:
+        return None
+    end = min(video.duration.value, options.end) if options.end is not None else video.duration.value
+    return max(0, round((end - (options.start or 0)) * video.average_rate)) or None
+
+
+def _with_planes(frames: Iterable[AbFrame], video: VideoInfo, writer: VideoWriter) -> Iterator[ColorFrame]:
+    """Each frame with the Cb and Cr planes of its colour, as the writer wants them."""
+    space = ColorSpace.of(writer.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
+    make = ChromaMaker(space, writer.layout, writer.tags.siting, output_depth=writer.bit_depth)
+    for item in frames:
+        yield ColorFrame(item.frame, *make(item.frame.luma, item.ab))

@@ -1,0 +1,1 @@
+"""Everything about time: shots, anchors, flow, propagation, smoothing, references. Empty until colour is carried between frames."""
