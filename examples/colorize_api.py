@@ -1,6 +1,6 @@
 """Colours a film from Python, with progress.
 
-    python examples/colorize_api.py clip.mp4 clip.color.mp4 [--model NAME|FILE]
+python examples/colorize_api.py clip.mp4 clip.color.mp4 [--model NAME|FILE]
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ def tagged_frame(y: Plane, cb: Plane, cr: Plane) -> av.VideoFrame:
     """One frame for the encoder."""
     frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
     for plane, samples in zip(frame.planes, (y, cb, cr), strict=True):
-        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
         rows[:, : plane.width] = samples
     tag(frame)
     return frame

@@ -132,7 +132,8 @@ def decode_luma(path: Path, stream: int = 0) -> list[np.ndarray]:
 def decode_pts(path: Path, stream: int = 0) -> list[Fraction]:
     """Times of a file's decoded video frames, in seconds."""
     with av.open(str(path)) as container:
-        return [frame.pts * frame.time_base for frame in container.decode(video=stream)]
+        frames = container.decode(video=stream)
+        return [Fraction(frame.time_base or 0) * (frame.pts or 0) for frame in frames]
 
 
 def packets(path: Path, kind: str, number: int = 0) -> list[bytes]:
@@ -171,8 +172,8 @@ def remux(path: Path, target: Path, edit: Any = None, format: str | None = None)
     return target
 
 
-def _replaced(packet: av.Packet, data: bytes) -> av.Packet:
-    copy = av.Packet(data)
+def _replaced(packet: Any, data: bytes) -> Any:
+    copy: Any = av.Packet(data)
     copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
     copy.time_base, copy.is_keyframe = packet.time_base, packet.is_keyframe
     return copy
@@ -285,7 +286,7 @@ def _plane(frame: av.VideoFrame, index: int) -> np.ndarray:
     component = frame.format.components[0]
     sample = np.dtype(np.uint8 if component.bits <= 8 else (">u2" if frame.format.is_big_endian else "<u2"))
     width = plane.width * (2 if index == 1 and frame.format.name.startswith(("nv12", "p01")) else 1)
-    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, abs(plane.line_size))
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, abs(plane.line_size))
     view = rows[:, : width * sample.itemsize].view(sample)
     return view[::-1] if plane.line_size < 0 else view
 

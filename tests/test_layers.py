@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "vidcolor"
 # level; units on one level do not know each other.
 LEVELS = {
     "errors": 0,
+    "weights": 0,
     "frames": 0,
     "color": 1,
     "media": 1,
@@ -32,7 +33,13 @@ LEVELS = {
 FROM_ROOT = {"__version__"}
 SPEAKERS = {"cli", "__main__"}
 FORBIDDEN_CALLS = {"print", "input", "exit", "quit", "breakpoint", "SystemExit"}
-FORBIDDEN_ATTRIBUTES = {("sys", "exit"), ("sys", "stdout"), ("sys", "stderr"), ("os", "_exit"), ("os", "abort")}
+FORBIDDEN_ATTRIBUTES = {
+    ("sys", "exit"),
+    ("sys", "stdout"),
+    ("sys", "stderr"),
+    ("os", "_exit"),
+    ("os", "abort"),
+}
 
 
 @dataclass(frozen=True)
@@ -117,10 +124,18 @@ def test_every_module_is_looked_at() -> None:
     ("where", "source", "problem"),
     [
         ("color/a.py", "from vidcolor.models import load_model", "color (level 1) imports models (level 2)"),
-        ("color/a.py", "from vidcolor.media.reader import VideoReader", "color (level 1) imports media (level 1)"),
+        (
+            "color/a.py",
+            "from vidcolor.media.reader import VideoReader",
+            "color (level 1) imports media (level 1)",
+        ),
         ("color/a.py", "import vidcolor.cli.app", "color (level 1) imports cli (level 5)"),
         ("color/a.py", "from vidcolor import media", "color (level 1) imports media (level 1)"),
-        ("color/a.py", "def f():\n    from vidcolor.media import probe", "color (level 1) imports media (level 1)"),
+        (
+            "color/a.py",
+            "def f():\n    from vidcolor.media import probe",
+            "color (level 1) imports media (level 1)",
+        ),
         ("color/a.py", "from ..media import probe", "color (level 1) imports media (level 1)"),
         ("color/deep/a.py", "from ...media import probe", "color (level 1) imports media (level 1)"),
         ("errors.py", "from . import frames", "errors (level 0) imports frames (level 0)"),
@@ -149,8 +164,14 @@ def test_a_broken_rule_is_found(tmp_path: Path, where: str, source: str, problem
     [
         ("__init__.py", "def __getattr__(name):\n    from vidcolor.cli import main"),
         ("cli/a.py", "import sys\nprint(1)\nsys.exit(0)"),
-        ("media/a.py", "import av\nfrom vidcolor import __version__\nfrom .names import X\nfrom ..frames import Frame"),
-        ("pipeline/a.py", "from vidcolor.media.reader import VideoReader\nfrom vidcolor.color.planes import f"),
+        (
+            "media/a.py",
+            "import av\nfrom vidcolor import __version__\nfrom .names import X\nfrom ..frames import Frame",
+        ),
+        (
+            "pipeline/a.py",
+            "from vidcolor.media.reader import VideoReader\nfrom vidcolor.color.planes import f",
+        ),
     ],
 )
 def test_what_is_allowed_passes(tmp_path: Path, where: str, source: str) -> None:

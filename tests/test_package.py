@@ -1,4 +1,4 @@
-"""The package as a whole: its version, its public names, what importing it costs, its documentation's examples."""
+"""The package as a whole: version, public names, what importing it costs, the documentation's examples."""
 
 from __future__ import annotations
 
@@ -51,6 +51,14 @@ def test_the_installed_version_is_this_one() -> None:
     assert installed == vidcolor.__version__
 
 
+def test_ci_runs_the_test_command_people_are_given() -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    match = re.search(r'^test_command="(.+)"$', script, re.MULTILINE)
+    assert match is not None
+    for name in ("README.md", "CONTRIBUTING.md"):
+        assert match[1] in (ROOT / name).read_text(encoding="utf-8"), name
+
+
 def test_public_names_are_all_there_and_listed_once() -> None:
     assert sorted(set(vidcolor.__all__)) == vidcolor.__all__
     assert {*vidcolor._HOMES, "__version__"} == set(vidcolor.__all__)
@@ -101,7 +109,11 @@ def test_help_loads_no_command() -> None:
 
 def test_python_m_is_the_command() -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "vidcolor", "--version"], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-m", "vidcolor", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert run.stdout == f"vidcolor {vidcolor.__version__}\n"
 

@@ -84,7 +84,9 @@ def test_unknown_command(capsys: Capture) -> None:
         (UsageError("so it is"), 2),
     ],
 )
-def test_our_errors(film: Path, colorize: FakeColorize, capsys: Capture, error: VidcolorError, code: int) -> None:
+def test_our_errors(
+    film: Path, colorize: FakeColorize, capsys: Capture, error: VidcolorError, code: int
+) -> None:
     colorize.error = error
     assert main(["run", str(film)]) == code
     assert capsys.readouterr() == ("", "vidcolor: error: so it is\n")
@@ -96,7 +98,10 @@ def test_our_errors(film: Path, colorize: FakeColorize, capsys: Capture, error: 
         (OSError(28, "No space left on device", "out.mp4"), "No space left on device: out.mp4"),
         (OSError(28, "No space left on device"), "No space left on device"),
         (MemoryError(), "out of memory"),
-        (ZeroDivisionError("a\nb"), r"internal error: ZeroDivisionError: a\nb; run again with --debug to see where"),
+        (
+            ZeroDivisionError("a\nb"),
+            r"internal error: ZeroDivisionError: a\nb; run again with --debug to see where",
+        ),
         (RuntimeError(), "internal error: RuntimeError; run again with --debug to see where"),
     ],
 )
@@ -139,11 +144,19 @@ def test_debug_0_is_no_debug(
 @pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
 @pytest.mark.parametrize(
     ("number", "code", "word"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated"), (signal.SIGHUP, 129, "terminated")],
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "terminated"),
+        (signal.SIGHUP, 129, "terminated"),
+    ],
 )
 def test_signals_unwind_and_have_their_code(tmp_path: Path, number: int, code: int, word: str) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", WAITING], cwd=tmp_path, env=source_env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", WAITING],
+        cwd=tmp_path,
+        env=source_env(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"begun\n"
@@ -183,7 +196,11 @@ def test_shell_completion(tmp_path: Path) -> None:
     complete = {"COMP_WORDS": "vidcolor ru", "COMP_CWORD": "1", "_VIDCOLOR_COMPLETE": "bash_complete"}
     run = vidcolor(cwd=tmp_path, **complete)
     assert run.stdout == b"plain,run\n"
-    complete = {"COMP_WORDS": "vidcolor run --model gr", "COMP_CWORD": "3", "_VIDCOLOR_COMPLETE": "bash_complete"}
+    complete = {
+        "COMP_WORDS": "vidcolor run --model gr",
+        "COMP_CWORD": "3",
+        "_VIDCOLOR_COMPLETE": "bash_complete",
+    }
     assert vidcolor(cwd=tmp_path, **complete).stdout == b"plain,grey\n"
 
 

@@ -43,8 +43,8 @@ def test_for_people(film: Path, capsys: Capture) -> None:
     assert lines[3].startswith("  1 audio     aac (LC), 48000 Hz, mono")
     assert "eng, track 0" in lines[3]
     assert lines[4].startswith("  2 subtitle  subrip")
-    assert "  chapter 0:00:00.000 to 0:00:01.001 one" in lines
-    assert "  3 attachment font.ttf: application/x-truetype-font, 50 bytes" in lines
+    assert "  chapter 0:00:00.000 to 0:00:01.000 one" in lines
+    assert "  3 attachment font.ttf: application/x-truetype-font, 49 bytes" in lines
     assert any(line.lower() == "  tag title: the film" for line in lines)
 
 

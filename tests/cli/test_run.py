@@ -124,22 +124,26 @@ def test_no_input_is_wrong_use(capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("name", "codec", "output"),
     [
-        ("a.mp4", "libx264", "a.color.mp4"),
-        ("a.MOV", "libx264", "a.color.MOV"),
+        ("a.mp4", None, "a.color.mp4"),
+        ("a.MOV", None, "a.color.MOV"),
         ("a b.tar.mkv", "ffv1", "a b.tar.color.mkv"),
+        ("a.webm", None, "a.color.webm"),
         ("a.webm", "libx264", "a.color.mkv"),
         ("a.webm", "libvpx-vp9", "a.color.webm"),
-        ("a.mp4", "ffv1", "a.color.mkv"),
+        ("a.m4v", "libsvtav1", "a.color.mkv"),
+        ("a.mp4", "prores_ks", "a.color.mkv"),
         ("a.mov", "prores_ks", "a.color.mov"),
-        ("a.avi", "libx264", "a.color.mkv"),
-        ("a.gif", "libx264", "a.color.mkv"),
-        ("a", "libx264", "a.color.mkv"),
-        (".hidden", "libx264", ".hidden.color.mkv"),
+        ("a.avi", None, "a.color.mkv"),
+        ("a.gif", None, "a.color.mkv"),
+        ("a", None, "a.color.mkv"),
+        (".hidden", None, ".hidden.color.mkv"),
     ],
 )
-def test_default_output(tmp_path: Path, colorize: FakeColorize, name: str, codec: str, output: str) -> None:
+def test_default_output(
+    tmp_path: Path, colorize: FakeColorize, name: str, codec: str | None, output: str
+) -> None:
     (tmp_path / name).touch()
-    assert main(["run", str(tmp_path / name), "-c:v", codec]) == 0
+    assert main(["run", str(tmp_path / name), *(["-c:v", codec] if codec else [])]) == 0
     assert colorize.output == tmp_path / output
 
 
@@ -180,7 +184,10 @@ def test_an_existing_output_is_refused(
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))  # not a terminal: nobody is asked
     assert main(["run", str(film)]) == 1
     err = capsys.readouterr().err
-    assert err == f"vidcolor: error: {str(existing)!r} exists; give -y to overwrite it, or another name with -o\n"
+    assert (
+        err
+        == f"vidcolor: error: {str(existing)!r} exists; give -y to overwrite it, or another name with -o\n"
+    )
     assert colorize.calls == []
 
 
@@ -248,7 +255,7 @@ def test_quiet(film: Path, colorize: FakeColorize, capsys: Capture) -> None:
 def test_verbose_says_what_will_be_done(film: Path, colorize: FakeColorize, capsys: Capture) -> None:
     assert main(["run", "-v", str(film), "-o", "out.mkv"]) == 0
     first = capsys.readouterr().err.splitlines()[0]
-    assert first == f"vidcolor: input {film}, output out.mkv, model default, device auto, codec libx264"
+    assert first == f"vidcolor: input {film}, output out.mkv, model default, device auto"
 
 
 def test_progress_only_where_somebody_looks(film: Path, colorize: FakeColorize, capsys: Capture) -> None:
@@ -280,7 +287,7 @@ def test_json_events(film: Path, colorize: FakeColorize, capsys: Capture) -> Non
         "output": "out.mkv",
         "model": "default",
         "device": "auto",
-        "codec": "libx264",
+        "codec": None,
     }
     speed = {"fps": 10.0, "seconds": 0.1, "remaining": 4.9}
     assert events[1] == {"event": "progress", "frame": 1, "total": 50, **speed}
@@ -293,7 +300,12 @@ def test_json_events(film: Path, colorize: FakeColorize, capsys: Capture) -> Non
     ("arguments", "error", "code", "message"),
     [
         ((), InputError("there is no 'film.mp4'"), 1, "there is no 'film.mp4'"),
-        (("--crf", "x"), None, 2, "Invalid value for '--crf': 'x' is not a number (see 'vidcolor run --help')"),
+        (
+            ("--crf", "x"),
+            None,
+            2,
+            "Invalid value for '--crf': 'x' is not a number (see 'vidcolor run --help')",
+        ),
     ],
 )
 def test_json_reports_errors(
@@ -324,7 +336,9 @@ def test_names_that_begin_with_a_dash(
     assert colorize.calls == [("-y.mp4", Path("-y.color.mp4"), RunOptions())]
 
 
-@pytest.mark.parametrize("name", ["two words.mp4", "line\nend.mp4", "\x1b[31mred.mp4", os.fsdecode(b"caf\xe9.mp4"), "映画.mp4"])
+@pytest.mark.parametrize(
+    "name", ["two words.mp4", "line\nend.mp4", "\x1b[31mred.mp4", os.fsdecode(b"caf\xe9.mp4"), "映画.mp4"]
+)
 def test_any_name_comes_through_and_can_be_shown(
     tmp_path: Path, colorize: FakeColorize, capsys: Capture, name: str
 ) -> None:

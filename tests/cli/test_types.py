@@ -34,9 +34,11 @@ def test_times(text: str, seconds: Fraction) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", ".", ":", "1:", "-1", "+1", "1:60", "1:60:00", "1:2:3:4", "1e3", "nan", "inf", "1 2", " 1", "1\n", "١", "1:02ms",
-     "ms", "0x10", "1_000", "9" * 5000],
-)  # fmt: skip
+    [
+        *("", ".", ":", "1:", "-1", "+1", "1:60", "1:60:00", "1:2:3:4", "1:02ms", "ms", "9" * 5000),
+        *("1e3", "0x10", "1_000", "nan", "inf", "1 2", " 1", "1\n", "\u0661"),
+    ],
+)
 def test_what_is_not_a_time(text: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         parse_time(text)

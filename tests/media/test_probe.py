@@ -74,7 +74,7 @@ def test_video_facts(tmp_path: Path) -> None:
 def test_silent_file_says_nothing(tmp_path: Path) -> None:
     video = best(make_clip(tmp_path / "a.nut", codec="rawvideo"))
     assert video.tags == ColorTags()
-    assert (video.sample_aspect, video.rotation, video.field_order) == (1, 0, "unknown")
+    assert (video.sample_aspect, video.rotation, video.field_order) == (Fraction(1), 0, "unknown")
 
 
 @pytest.mark.parametrize(

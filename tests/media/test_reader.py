@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +191,7 @@ def test_clock_that_jumps_is_mended(tmp_path: Path) -> None:
     assert steps.min() == pytest.approx(1 / 24, abs=1e-3)
     assert steps.max() < 0.15
     sound = [p.dts for p in reading.packets]
-    assert all(after > before for before, after in zip(sound, sound[1:], strict=False))
+    assert all(after > before for before, after in pairwise(sound))
     assert [n for n in reading.notices if "clock jumped 1 time," in n] == reading.notices
 
 
@@ -245,12 +249,51 @@ def test_pipe(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "a.mkv", audio=1, frames=30)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    feeder = threading.Thread(target=lambda: pipe.write_bytes(clip.read_bytes()))
+    feeder = threading.Thread(target=pour, args=(clip, pipe))
     feeder.start()
     reading = Reading(pipe, start=Fraction(1, 2))
     feeder.join()
     assert_pattern(reading, (64, 48), numbers=range(12, 30))
     assert [bytes(p) for p in reading.packets] == packets(clip, "audio")
+
+
+def test_index_at_the_end_of_a_pipe(tmp_path: Path) -> None:
+    """libav looks back only as far as its buffer reaches, so the film must be larger than that."""
+    clip = make_clip(tmp_path / "a.mp4", frames=200, size=(320, 240))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    feeder = threading.Thread(target=pour, args=(clip, pipe))
+    feeder.start()
+    with pytest.raises(InputError, match="faststart"):
+        Reading(pipe)
+    feeder.join()
+
+
+def pour(film: Path, pipe: Path) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        pipe.write_bytes(film.read_bytes())
+
+
+def test_streams_that_appear_in_the_middle(tmp_path: Path) -> None:
+    silent = make_clip(tmp_path / "a.ts", frames=240, size=(320, 240), options={**MANY_KEYS, "qp": "1"})
+    spoken = make_clip(tmp_path / "b.ts", frames=24, size=(320, 240), audio=2)
+    film = tmp_path / "c.ts"
+    film.write_bytes(silent.read_bytes() * 40 + spoken.read_bytes())
+    assert len(Reading(film, start=Fraction(395)).frames) > 100
+
+
+def test_standard_input(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mp4", frames=48, options=MANY_KEYS)
+    code = (
+        "from vidcolor.media.reader import VideoReader; from fractions import Fraction as F\n"
+        "with VideoReader('-', start=F(1)) as film: print(film.info.name, sum(1 for _ in film.frames()))"
+    )
+    with clip.open("rb") as file:
+        root = Path(__file__).parents[2]
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdin=file, capture_output=True, cwd=root, check=True
+        )
+    assert done.stdout.decode() == "standard input 24\n"
 
 
 def test_open_file(tmp_path: Path) -> None:
@@ -282,7 +325,7 @@ def test_range(tmp_path: Path, suffix: str) -> None:
 def test_range_covers_sound_too(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "a.mp4", frames=24 * 30, options=MANY_KEYS, audio=1, size=(32, 32))
     reading = Reading(clip, start=Fraction(10), end=Fraction(12))
-    assert (reading.times[0], reading.times[-1]) == (10, Fraction(12) - Fraction(1, 24))
+    assert (reading.times[0], reading.times[-1]) == (Fraction(10), Fraction(12) - Fraction(1, 24))
     sound = [p.pts * p.time_base for p in reading.packets]
     assert sound[0] <= 10
     assert 12 <= sound[-1] < 14
@@ -431,7 +474,7 @@ def test_no_decoder(tmp_path: Path) -> None:
 def test_nothing_decodable(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "a.mkv")
     headless = remux(clip, tmp_path / "b.mkv", lambda packet, n: packet if n else None)
-    with pytest.raises(InputError, match="No picture of .* could be decoded: it has no key frame"):
+    with pytest.raises(InputError, match=r"No picture of .* could be decoded: it has no key frame"):
         Reading(headless)
     garbage = remux(clip, tmp_path / "c.mkv", lambda packet, n: GARBAGE)
     with pytest.raises(InputError, match="picture size and format could not be found"):

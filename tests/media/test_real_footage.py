@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(not FILES, reason="no real footage here (VIDCOLO
 class Fact(NamedTuple):
     """What is known of an odd file."""
 
-    index: int
+    stream: int
     pixel_format: str
     bits: int
     size: tuple[int, int]
@@ -90,7 +90,7 @@ def test_file(path: Path) -> None:
     assert times == sorted(set(times))
     if fact := ODD.get(path.name):
         found = Fact(
-            index=video.index,
+            stream=video.index,
             pixel_format=video.pixel_format,
             bits=video.bit_depth,
             size=(video.width, video.height),

@@ -37,7 +37,8 @@ def command(file: str, count: bool, as_json: bool) -> None:
 
 def _lines(info: MediaInfo) -> Iterator[str]:
     size = None if info.size is None else f"{info.size:,} bytes"
-    yield f"{info.name}: {_joined(info.format_long, _known_time(info.duration), size, _bit_rate(info.bit_rate))}"
+    whole = _joined(info.format_long, _known_time(info.duration), size, _bit_rate(info.bit_rate))
+    yield f"{info.name}: {whole}"
     for stream in info.streams:
         if stream.kind == "attachment":
             continue  # told below
@@ -67,7 +68,9 @@ def _stream_lines(stream: StreamInfo, *, coloured: bool) -> Iterator[str]:
         yield " " * len(head) + _joined(*_time_and_colour(stream.video))
         return
     sound = (f"{stream.sample_rate} Hz" if stream.sample_rate else None, stream.channel_layout)
-    yield head + _joined(codec, *sound, _bit_rate(stream.bit_rate), *tail, _known_count(stream.frame_count, "packets"))
+    yield head + _joined(
+        codec, *sound, _bit_rate(stream.bit_rate), *tail, _known_count(stream.frame_count, "packets")
+    )
 
 
 def _picture(video: VideoInfo) -> Iterator[str | None]:
@@ -86,7 +89,12 @@ def _time_and_colour(video: VideoInfo) -> Iterator[str | None]:
     yield _known_time(video.duration)
     yield None if not video.start else f"starts at {_clock(video.start)}"
     tags = video.tags
-    named = {"range": tags.range, "matrix": tags.matrix, "primaries": tags.primaries, "transfer": tags.transfer}
+    named = {
+        "range": tags.range,
+        "matrix": tags.matrix,
+        "primaries": tags.primaries,
+        "transfer": tags.transfer,
+    }
     yield " ".join(f"{name} {value}" for name, value in named.items() if value) or "no colour tags"
     yield f"chroma at {tags.siting}" if tags.siting else None
 

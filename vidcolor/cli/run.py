@@ -88,11 +88,20 @@ def _complete_model(_: click.Context, __: click.Parameter, incomplete: str) -> l
     help="Number of the video stream to colour (see 'vidcolor info').  [default: the best one]",
 )
 @setting(RunOptions, "deinterlace", "--deinterlace", help="Turn fields into frames.")
-@setting(EncoderOptions, "codec", "-c:v", "--codec", metavar="NAME", help="Encoder, in ffmpeg's words.")
+@setting(
+    EncoderOptions,
+    "codec",
+    "-c:v",
+    "--codec",
+    metavar="NAME",
+    help="Encoder, in ffmpeg's words.  [default: libx264 where the container holds it]",
+)
 @setting(EncoderOptions, "crf", "--crf", type=Number(0), help="Quality of the encoder; lower is better.")
 @setting(EncoderOptions, "preset", "--preset", metavar="NAME", help="Speed of the encoder.")
 @setting(EncoderOptions, "pix_fmt", "--pix-fmt", metavar="NAME", help="Pixel format to encode.")
-@setting(EncoderOptions, "extra", "-e", multiple=True, type=KEY_VALUE, help="Another encoder option; repeatable.")
+@setting(
+    EncoderOptions, "extra", "-e", multiple=True, type=KEY_VALUE, help="Another encoder option; repeatable."
+)
 @click.option("--progress/--no-progress", default=None, help="Show progress.  [default: on a terminal]")
 @click.option("-v", "--verbose", is_flag=True, help="Say more.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")

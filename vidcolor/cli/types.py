@@ -38,7 +38,7 @@ def parse_time(text: str) -> Fraction:
     return (hours * 3600 + minutes * 60 + seconds + fraction) * _UNITS.get(unit, Fraction(1))
 
 
-class _Time(click.ParamType):
+class _Time(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.3 on
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
@@ -47,10 +47,12 @@ class _Time(click.ParamType):
         try:
             return parse_time(value)
         except ValueError:
-            self.fail(f"{value!r} is not a time; write seconds (12.5) or HH:MM:SS.frac (1:02:03.5)", param, ctx)
+            self.fail(
+                f"{value!r} is not a time; write seconds (12.5) or HH:MM:SS.frac (1:02:03.5)", param, ctx
+            )
 
 
-class _KeyValue(click.ParamType):
+class _KeyValue(click.ParamType):  # type: ignore[type-arg]
     name = "key=value"
 
     def convert(
@@ -64,7 +66,7 @@ class _KeyValue(click.ParamType):
         return key, rest
 
 
-class Number(click.ParamType):
+class Number(click.ParamType):  # type: ignore[type-arg]
     """A finite number from ``least`` on (click's own FLOAT takes "nan" and "inf")."""
 
     name = "number"

@@ -6,7 +6,7 @@ from vidcolor.errors import InputError, UsageError
 from vidcolor.frames import MediaInfo, StreamInfo, VideoInfo
 from vidcolor.media.probe import is_picture
 
-__all__ = ["choose_video"]
+__all__ = ["choose_video", "encrypted"]
 
 ENCRYPTED_TAGS = frozenset({"encv", "drmi"})
 """Sample entries of encrypted video (ISO/IEC 23001-7 and its forerunners)."""
@@ -29,7 +29,7 @@ def choose_video(info: MediaInfo, index: int | None) -> VideoInfo:
         there = ", ".join(map(_called, films)) or "none"
         raise UsageError(f"{info.name} has no video stream {index}; its video streams are: {there}.")
     if chosen.codec_tag in ENCRYPTED_TAGS:
-        raise InputError(_encrypted(info))
+        raise InputError(encrypted(info))
     if chosen.video is None:
         raise InputError(_undecodable(info, chosen))
     return chosen.video
@@ -39,7 +39,7 @@ def _why_none(info: MediaInfo) -> str:
     films = [stream for stream in info.streams if stream.kind == "video"]
     broken = [stream for stream in films if not is_picture(stream)]
     if any(stream.codec_tag in ENCRYPTED_TAGS for stream in broken):
-        return _encrypted(info)
+        return encrypted(info)
     if broken:
         return _undecodable(info, broken[0])
     others = sorted({stream.kind for stream in info.streams if stream.kind != "video"})
@@ -47,7 +47,8 @@ def _why_none(info: MediaInfo) -> str:
     return f"{info.name} has no video{', only ' + ' and '.join(held) if held else ''}."
 
 
-def _encrypted(info: MediaInfo) -> str:
+def encrypted(info: MediaInfo) -> str:
+    """The sentence for a film that needs a key."""
     return f"{info.name} is encrypted and cannot be read without its key."
 
 

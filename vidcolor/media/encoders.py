@@ -68,6 +68,8 @@ class Encoder:
     """Formats it takes under another arrangement of the same samples."""
     range_in_stream: bool = True
     """Whether the coded stream itself says that samples are full range."""
+    whole_chroma: bool = False
+    """Whether each chroma sample must cover as many luma samples as the others: no odd sizes in 4:2:0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +99,15 @@ def _nvenc(name: str, codec: str) -> Encoder:
         hardware=True,
         formats=("yuv420p", *wide, *deep),
         semi_planar={"yuv420p10le": "p010le"},
+        whole_chroma=True,
     )
 
 
 ENCODERS: dict[str, Encoder] = {
     e.name: e
     for e in (
-        Encoder("libx264", "h264", Scale("crf", 17, 0, 51), "preset", "medium", _X26X),
-        Encoder("libx265", "hevc", Scale("crf", 19, 0, 51), "preset", "medium", _X26X),
+        Encoder("libx264", "h264", Scale("crf", 17, 0, 51), "preset", "medium", _X26X, whole_chroma=True),
+        Encoder("libx265", "hevc", Scale("crf", 19, 0, 51), "preset", "medium", _X26X, whole_chroma=True),
         Encoder("libsvtav1", "av1", Scale("crf", 24, 0, 63), "preset", "8", tuple(str(n) for n in range(-1, 14))),
         Encoder(
             "libvpx-vp9",
@@ -203,9 +206,13 @@ def _parse(name: str) -> OutputFormat | None:
 
 
 def choose_format(
-    entry: Encoder, depth: int, layout: ChromaLayout, wanted: str | None = None
+    entry: Encoder,
+    depth: int,
+    layout: ChromaLayout,
+    size: tuple[int, int] = (0, 0),
+    wanted: str | None = None,
 ) -> OutputFormat:
-    """The pixel format for a source of ``depth`` bits and ``layout``, or the one the user wants.
+    """The pixel format for a source of ``depth`` bits, ``layout`` and ``(width, height)``, or the one wanted.
 
     Depth first: the source's, else the next deeper, else the deepest there is. Then the layout: the
     source's, else the coarsest that loses none of it, else the finest.
@@ -214,12 +221,18 @@ def choose_format(
         UsageError: the wanted format is not planar YUV, or the encoder cannot take it.
     """
     formats = _formats(entry.name)
+    fitting = [f for f in formats if not entry.whole_chroma or _divides(f.layout, size)]
     if wanted is not None:
-        return _wanted(entry, formats, wanted)
-    deep = [f.depth for f in formats]
+        return _wanted(entry, formats, fitting, wanted)
+    if not fitting:
+        raise UsageError(f"{entry.name} cannot encode pictures of odd size ({size[0]}x{size[1]}); use ffv1.")
+    deep = [f.depth for f in fitting]
     best = min((d for d in deep if d >= depth), default=max(deep))
-    fitting = [f for f in formats if f.depth == best]
-    return min(fitting, key=lambda f: _distance(f.layout, layout))
+    return min((f for f in fitting if f.depth == best), key=lambda f: _distance(f.layout, layout))
+
+
+def _divides(layout: ChromaLayout, size: tuple[int, int]) -> bool:
+    return size[0] % (1 << layout.log2_x) == 0 and size[1] % (1 << layout.log2_y) == 0
 
 
 def _distance(have: ChromaLayout, want: ChromaLayout) -> tuple[int, int]:
@@ -229,8 +242,10 @@ def _distance(have: ChromaLayout, want: ChromaLayout) -> tuple[int, int]:
     return lost, spent
 
 
-def _wanted(entry: Encoder, formats: Iterable[OutputFormat], wanted: str) -> OutputFormat:
-    able = {f.name: f for f in formats}
+def _wanted(
+    entry: Encoder, formats: Iterable[OutputFormat], fitting: Iterable[OutputFormat], wanted: str
+) -> OutputFormat:
+    able = {f.name: f for f in fitting}
     if wanted in able:
         return able[wanted]
     names = ", ".join(able)
@@ -245,7 +260,8 @@ def _wanted(entry: Encoder, formats: Iterable[OutputFormat], wanted: str) -> Out
         raise UsageError(f"Unknown pixel format {wanted!r}; {entry.name} takes {names}.") from None
     if _parse(wanted) is None:
         raise UsageError(f"{wanted} is not planar YUV; with {entry.name} use one of {names}.")
-    raise UsageError(f"{entry.name} cannot encode {wanted}; it takes {names}.")
+    odd = " pictures of odd size" if wanted in {f.name for f in formats} else ""
+    raise UsageError(f"{entry.name} cannot encode{odd} {'as ' if odd else ''}{wanted}; it takes {names}.")
 
 
 def encoder_options(

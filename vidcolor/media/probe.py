@@ -22,7 +22,7 @@ from av.container import InputContainer
 from vidcolor.frames import Attachment, Chapter, ChromaLayout, Known, MediaInfo, StreamInfo, VideoInfo
 from vidcolor.media.dump import Dump, read_dump
 from vidcolor.media.names import color_tags, field_order
-from vidcolor.media.source import Source, is_seekable, open_input, source_name
+from vidcolor.media.source import Source, demux, is_seekable, open_input, source_name
 
 __all__ = ["describe", "has_flag", "is_picture", "probe"]
 
@@ -281,8 +281,6 @@ def _with_video(info: MediaInfo, video: VideoInfo) -> MediaInfo:
 def _packets(container: InputContainer, *streams: Any) -> Iterator[Any]:
     """Packets until the end, or until the file breaks off."""
     try:
-        for packet in container.demux(*streams):
-            if packet.size:
-                yield packet
+        yield from demux(container, *streams)
     except av.error.FFmpegError:
         return

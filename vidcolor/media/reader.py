@@ -22,12 +22,12 @@ from av.video.codeccontext import VideoCodecContext
 
 from vidcolor.errors import InputError, UsageError
 from vidcolor.frames import Frame, MediaInfo, Timestamp, VideoInfo
-from vidcolor.media.choose import choose_video
+from vidcolor.media.choose import choose_video, encrypted
 from vidcolor.media.deinterlace import Deinterlacer, Mode, Timed
 from vidcolor.media.faults import Faults
 from vidcolor.media.luma import Planarizer, handed_out, is_plain, luma_plane, plan_luma
 from vidcolor.media.probe import describe, has_flag
-from vidcolor.media.source import Source, is_seekable, open_input, rewind
+from vidcolor.media.source import PIPE_HINT, Source, demux, is_seekable, open_input, rewind
 from vidcolor.media.timeline import Clock, FrameTimes, clock_text
 
 __all__ = ["VideoReader"]
@@ -40,6 +40,8 @@ SEEK_MARGINS = (Fraction(0), Fraction(5), Fraction(60))
 """Seconds before ``start`` at which a key frame is looked for, one after the other."""
 SEEK_PACKETS = 1000
 """Video packets looked at to find that key frame."""
+CIPHER_PACKETS = 20
+"""Packets looked at for signs of encryption."""
 READ_RETRIES = 20
 """Read errors in a row after which the file is taken to end there."""
 HEADER_SLACK = Fraction(1, 2)
@@ -142,13 +144,30 @@ class VideoReader:
         self._container: InputContainer = open_input(self._source)
         try:
             self.info = describe(self._container, self._source)
-            video = handed_out(choose_video(self.info, self._wanted))
+            video = handed_out(self._choose())
             self._clock = Clock(self._begin()) if has_flag(self._container, "ts_discont") else None
             self.video = replace(video, start=None if video.start is None else video.start - self.offset)
             self._prepare_decoder()
         except BaseException:
             self.close()
             raise
+
+    def _choose(self) -> VideoInfo:
+        try:
+            return choose_video(self.info, self._wanted)
+        except InputError as error:
+            # What is encrypted may look like anything, a picture without a size for one.
+            if self._looks_encrypted():
+                raise InputError(encrypted(self.info)) from None
+            if self.info.format.startswith("mov") and not is_seekable(self._source):
+                raise InputError(f"{str(error)[:-1]}: {PIPE_HINT}.") from None
+            raise
+
+    def _looks_encrypted(self) -> bool:
+        try:
+            return any(map(_is_encrypted, islice(demux(self._container), CIPHER_PACKETS)))
+        except av.error.FFmpegError:
+            return False
 
     def _prepare_decoder(self) -> None:
         self._stream: Any = self._container.streams[self.video.index]
@@ -175,7 +194,7 @@ class VideoReader:
 
     def _frame_step(self) -> int:
         rate = self.video.average_rate
-        return max(1, round(1 / (rate * self.video.time_base))) if rate else 1
+        return max(1, round(1 / (rate * self.video.time_base))) if rate else 0
 
     def _tell_conversions(self) -> None:
         if plan_luma(self.video.pixel_format).from_rgb:
@@ -215,7 +234,7 @@ class VideoReader:
         if not self._seek_to(target):
             return False
         try:
-            for packet in islice(self._container.demux(self._stream), SEEK_PACKETS):
+            for packet in islice(demux(self._container, self._stream), SEEK_PACKETS):
                 if packet.is_keyframe and packet.pts is not None:
                     return bool(packet.pts * packet.time_base <= wanted)
         except av.error.FFmpegError:
@@ -233,9 +252,7 @@ class VideoReader:
         failures, last = 0, None
         while failures < READ_RETRIES:
             try:
-                for packet in self._container.demux(*streams):
-                    if packet.size == 0:
-                        continue  # the end of a stream, or an empty packet that would end the decoder
+                for packet in demux(self._container, *streams):
                     if failures:
                         self._faults.unreadable.add(last)
                     failures = 0
@@ -307,8 +324,8 @@ class VideoReader:
         return self._faults.headless if first.key_frame else 0
 
     def _refuse_encrypted(self, packet: Packet) -> None:
-        if not self._seen and packet.has_sidedata("encryption_info"):
-            raise InputError(f"{self.info.name} is encrypted and cannot be read without its key.")
+        if not self._seen and _is_encrypted(packet):
+            raise InputError(encrypted(self.info))
 
     def _timed(self, pictures: Iterator[av.VideoFrame]) -> Iterator[Timed]:
         """Gives every picture its time, and all of them the first one's size and format."""
@@ -403,6 +420,10 @@ class VideoReader:
             return False
         promised = (video.start or 0) + video.duration.value - HEADER_SLACK
         return self._times.end * video.time_base < promised
+
+
+def _is_encrypted(packet: Packet) -> bool:
+    return packet.has_sidedata("encryption_info")
 
 
 def _time(packet: Packet) -> Fraction | None:

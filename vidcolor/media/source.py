@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,7 +14,7 @@ from av.container import InputContainer
 
 from vidcolor.errors import InputError
 
-__all__ = ["Source", "is_seekable", "open_input", "rewind", "source_name"]
+__all__ = ["PIPE_HINT", "Source", "demux", "is_seekable", "open_input", "rewind", "source_name"]
 
 Source = str | os.PathLike[str] | BinaryIO
 """A path, "-" for standard input, a URL, a pattern of pictures ("frame%04d.png") or an open binary file."""
@@ -22,6 +23,7 @@ PROTOCOL_MARK = "://"
 THOROUGH = {"probesize": "200000000", "analyzeduration": "120000000"}
 """Bytes and microseconds looked at where libav's own 5 MB and 5 s show no picture (a cut broadcast)."""
 PIPE_HINT = "an MP4 or MOV made for streaming (-movflags +faststart) can be read from a pipe, others cannot"
+"""Why a film that plays from a file may not play from a pipe: its index lies at the end."""
 
 
 def source_name(source: Source) -> str:
@@ -68,6 +70,22 @@ def open_input(source: Source) -> InputContainer:
     return container
 
 
+def demux(container: InputContainer, *streams: Any) -> Iterator[Any]:
+    """The packets of some streams, or of all, that hold data.
+
+    Without the empty ones PyAV adds at the end: in the middle of an AVI an empty packet means "as before",
+    and would tell the decoder that the film is over.
+    """
+    packets = container.demux(*streams)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, IndexError):
+            return  # PyAV 18.1 stumbles at the end over streams that appeared in the middle of a broadcast
+        if packet.size:
+            yield packet
+
+
 def _is_known(stream: av.VideoStream) -> bool:
     context = stream.codec_context
     return context is None or bool(context.width and context.height and context.pix_fmt)
@@ -79,7 +97,7 @@ def _open(source: Source, options: dict[str, str]) -> InputContainer:
     try:
         # Tags in old files are often Latin-1; a wrong letter in a title is no reason to refuse the film.
         return av.open(_target(source), "r", options=options, metadata_errors="replace")
-    except av.error.InvalidDataError:
+    except (av.error.InvalidDataError, av.error.EOFError):
         hint = "" if is_seekable(source) else f" ({PIPE_HINT})"
         raise InputError(f"{name} is not a media file, or its header is damaged{hint}.") from None
     except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:

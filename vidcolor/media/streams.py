@@ -325,6 +325,8 @@ class StreamCopier:
     def finish(self) -> None:
         """Sends what converters still hold."""
         for route in self._routes.values():
+            if route.needs_key:
+                self._warn(route, f"{route.name} has no key frame in this part and is empty.")
             if route.converter is not None:
                 for made in route.converter.flush():
                     self._send(route, made)

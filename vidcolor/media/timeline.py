@@ -82,18 +82,19 @@ class FrameTimes:
     """Gives every frame a time after the one before it; times that already rise are kept exactly."""
 
     step: int
-    """Length of a frame where nothing else says it, in units of the time base."""
+    """Length of a frame that does not say it, in units of the time base; 0: as long as the one before."""
     missing: int = 0
     """Frames that had no time."""
     backward: int = 0
     """Frames that had a time not after the frame before them."""
     _last: int | None = None
     _length: int = 0
+    _rise: int = 1
 
     @property
     def end(self) -> int:
         """Where the last frame ends, in units of the time base."""
-        return 0 if self._last is None else self._last + (self._length or self.step)
+        return 0 if self._last is None else self._last + (self._length or self.step or self._rise)
 
     def next(self, pts: int | None, duration: int, dts: int | None = None) -> int:
         """The next frame's time, from its own time and length; its decoding time is the next best."""
@@ -104,5 +105,7 @@ class FrameTimes:
         elif self._last is not None and pts <= self._last:
             self.backward += 1
             pts = follows
+        elif self._last is not None:
+            self._rise = pts - self._last
         self._last, self._length = pts, duration
         return pts

@@ -56,6 +56,8 @@ _LARGEST_SCALE = 2**31 - 1
 _PROGRESSIVE = 1
 """AV_FIELD_PROGRESSIVE."""
 _FALLBACK_RATE = Fraction(25)
+_MOST_REORDERED = 16
+"""Frames no encoder reorders more of."""
 _PARAMETER_LISTS = ("x264-params", "x264opts", "x265-params", "svtav1-params")
 """Options that are lists of options; libav only warns of what it does not know in them."""
 
@@ -114,7 +116,9 @@ class VideoWriter:
         self._video = video
         self._container_name = container_format(path)
         self._entry = self._choose_encoder(path, codec)
-        self._form = choose_format(self._entry, video.bit_depth, video.layout, pix_fmt)
+        self._form = choose_format(
+            *(self._entry, video.bit_depth, video.layout, (video.width, video.height), pix_fmt)
+        )
         self.bit_depth, self.layout = self._form.depth, self._form.layout
         self.tags = replace(video.tags, matrix=None) if video.tags.matrix == "gbr" else video.tags
         options = encoder_options(self._entry, self._form, crf=crf, preset=preset, extra=tuple(extra))
@@ -125,7 +129,9 @@ class VideoWriter:
         self._trimmed = bool(start)
         self._lock = Lock()
         self._durations: dict[int, int] = {}
+        self._first_pts: int | None = None
         self._last_pts: int | None = None
+        self._last_dts: int | None = None
         self._typical = 0
         self._open(source, options, dict(extra), dict(tags or {}))
         self._tell_changes(pix_fmt)
@@ -310,7 +316,8 @@ class VideoWriter:
         elif form.depth > video.bit_depth:
             self._notify(f"The result has {form.depth} bits instead of {video.bit_depth}; every luma value is kept.")
         if form.layout != video.layout and wanted is None:
-            self._notify(f"{name} has no format with the source's chroma size: the result is {form.name}.")
+            odd = "for odd sizes " if self._entry.whole_chroma and (video.width | video.height) % 2 else ""
+            self._notify(f"{name} has no format {odd}with the source's chroma size: the result is {form.name}.")
         kept = self._entry.range_in_stream or self._container_name == "matroska"
         if self.tags.range == "full" and not kept:
             self._notify(
@@ -329,6 +336,8 @@ class VideoWriter:
             if ticks <= self._last_pts:
                 raise ValueError(f"frame {frame.frame.index} does not come after the one before it")
             self._typical = ticks - self._last_pts
+        else:
+            self._first_pts = ticks
         self._last_pts = ticks
         self._durations[ticks] = length
         return ticks
@@ -340,8 +349,25 @@ class VideoWriter:
             for packet in packets:
                 # Encoders drop or guess lengths; the last frame's is told nowhere else.
                 length = self._durations.pop(packet.pts, 0) if packet.pts is not None else 0
-                packet.duration = length or self._typical or self._usual_length()
+                packet.duration = length or self._usual_length() or self._typical
+                self._mend_dts(packet)
                 self._container.mux_one(packet)
+
+    def _mend_dts(self, packet: av.Packet[Any]) -> None:
+        """Replaces a decoding time that cannot be.
+
+        x265 hands out memory it never wrote to when a film has fewer frames than it reorders. What replaces it
+        is what encoders do: packets are decoded at the times frames came in, as much earlier as they reorder.
+        """
+        assert packet.pts is not None and self._first_pts is not None and self._last_pts is not None
+        step = self._usual_length() or self._typical or 1
+        earliest = 2 * self._first_pts - self._last_pts - _MOST_REORDERED * step
+        if self._last_dts is not None:
+            earliest = self._last_dts + 1
+        if packet.dts is None or not earliest <= packet.dts <= packet.pts:
+            delayed = packet.pts - self._stream.codec_context.reorder_depth * step
+            packet.dts = delayed if self._last_dts is None else min(max(delayed, earliest), packet.pts)
+        self._last_dts = packet.dts
 
     def _usual_length(self) -> int:
         rate = self._video.average_rate

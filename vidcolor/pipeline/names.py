@@ -13,13 +13,19 @@ __all__ = ["default_output"]
 _KEPT = frozenset({".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 
 
-def default_output(source: Path, codec: str) -> Path:
+def default_output(source: Path, codec: str | None = None) -> Path:
     """``NAME.color.EXT`` beside the source, in its container where the result can live in it.
 
-    >>> default_output(Path("films/1912.mov"), "libx264").as_posix()
+    ``codec`` is the encoder asked for; None where the container decides that.
+
+    >>> default_output(Path("films/1912.mov")).as_posix()
     'films/1912.color.mov'
-    >>> default_output(Path("tape.avi"), "libx264").as_posix()
+    >>> default_output(Path("tape.avi")).as_posix()
     'tape.color.mkv'
+    >>> default_output(Path("talk.webm"), "libx264").as_posix()
+    'talk.color.mkv'
     """
-    kept = source.suffix.lower() in _KEPT and container_holds(container_format(source.name), codec)
+    kept = source.suffix.lower() in _KEPT
+    if kept and codec is not None:
+        kept = container_holds(container_format(source.name), codec)
     return source.with_name(f"{source.stem}.color{source.suffix if kept else '.mkv'}")

@@ -1,0 +1,71 @@
+"""Running ahead in a thread: order, bounds, errors, and that the thread is gone afterwards."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from vidcolor.pipeline.prefetch import prefetch
+
+
+def threads() -> set[threading.Thread]:
+    return {t for t in threading.enumerate() if t.name == "prefetch"}
+
+
+def test_all_items_in_order() -> None:
+    assert list(prefetch(range(1000), 3)) == list(range(1000))
+    assert not threads()
+
+
+def test_it_runs_ahead_but_not_further_than_it_may() -> None:
+    made = []
+
+    def items() -> Iterator[int]:
+        for i in range(100):
+            made.append(i)
+            yield i
+
+    ahead = prefetch(items(), 4)
+    assert next(ahead) == 0
+    deadline = time.monotonic() + 5
+    while len(made) < 6 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.3)
+    # One handed out, four waiting, one in the thread's hand.
+    assert len(made) == 6
+    ahead.close()  # type: ignore[attr-defined]
+
+
+def test_an_error_comes_after_the_items_before_it() -> None:
+    def items() -> Iterator[int]:
+        yield from range(3)
+        raise KeyError("lost")
+
+    found = []
+    with pytest.raises(KeyError, match="lost"):
+        for item in prefetch(items(), 10):
+            found.append(item)
+    assert found == [0, 1, 2]
+    assert not threads()
+
+
+def test_leaving_early_closes_the_source_and_joins_the_thread() -> None:
+    closed_in = []
+
+    def items() -> Iterator[int]:
+        try:
+            yield from range(10**9)
+        finally:
+            closed_in.append(threading.current_thread().name)
+
+    chained = prefetch(prefetch(items(), 2), 2)
+    assert next(chained) == 0
+    chained.close()  # type: ignore[attr-defined]
+    assert closed_in == ["prefetch"]
+    assert not threads()
+
+
+def test_a_size_below_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="size must be at least 1"):
+        next(prefetch([], 0))

@@ -1,0 +1,173 @@
+"""A film from file to coloured file, decoded again and compared."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import vidcolor
+from tests.clips import decode_luma, decode_pts, make_clip, packets
+from vidcolor.errors import InputError, ModelError, OutputError, UsageError
+from vidcolor.models import ColorModel
+from vidcolor.models.simple import Tiny
+from vidcolor.pipeline.options import Progress
+
+LOSSLESS = {"codec": "ffv1", "model": "tiny", "network_size": 32, "device": "cpu"}
+
+
+def chroma_spread(path: Path) -> float:
+    """Standard deviation of the chroma samples of a whole film, in codes."""
+    with av.open(str(path)) as container:
+        planes = [
+            frame.reformat(format="yuv444p").to_ndarray()[1:].astype(float) for frame in container.decode(video=0)
+        ]
+    return float(np.std(planes))
+
+
+FORMATS = [
+    ("yuv420p", "libx264", "limited"),
+    ("yuv420p", "libx264", "full"),
+    ("yuv422p", "libx264", "limited"),
+    ("yuv444p", "libx264", "limited"),
+    ("yuv420p10le", "libx264", "limited"),
+    ("gray", "ffv1", "full"),
+    ("gray10le", "ffv1", "limited"),
+]
+
+
+@pytest.mark.parametrize("size", [(64, 48), (65, 49)], ids=["even", "odd"])
+@pytest.mark.parametrize(("pix_fmt", "codec", "range_"), FORMATS, ids=lambda v: str(v))
+def test_luma_is_the_sources(tmp_path: Path, pix_fmt: str, codec: str, range_: str, size: tuple[int, int]) -> None:
+    if size[0] % 2 and codec == "libx264" and pix_fmt != "yuv444p":
+        codec = "ffv1"  # x264 takes no odd sizes with subsampled chroma
+    source = make_clip(tmp_path / "a.mkv", pix_fmt=pix_fmt, codec=codec, size=size, frames=6, color=(range_, "bt709", "bt709", "bt709"))
+    summary = vidcolor.colorize(source, tmp_path / "b.mkv", **LOSSLESS)
+    before, after = decode_luma(source), decode_luma(tmp_path / "b.mkv")
+    assert summary.frames == len(before) == len(after) == 6
+    for one, other in zip(before, after, strict=True):
+        assert np.array_equal(one, other)
+    assert chroma_spread(tmp_path / "b.mkv") > 2
+
+
+@pytest.mark.parametrize("container", ["mp4", "mov", "mkv"])
+def test_times_and_other_streams(tmp_path: Path, container: str) -> None:
+    source = make_clip(
+        tmp_path / f"a.{container}", frames=20, audio=1, subtitles=True, chapters=True,
+        pts=[i * 1001 + (i % 3) * 100 for i in range(20)], time_base=Fraction(1, 30_000), tags={"title": "A film"},
+    )  # fmt: skip
+    result = tmp_path / f"b.{container}"
+    vidcolor.colorize(source, result, model="tiny", network_size=32, preset="ultrafast")
+    assert decode_pts(result) == decode_pts(source)
+    for kind in ("audio", "subtitles"):
+        assert packets(result, kind) == packets(source, kind)
+    with av.open(str(result)) as container_:
+        assert container_.metadata["title"] == "A film"
+        assert "vidcolor" in " ".join(container_.metadata.values())
+        assert len(container_.chapters()) == 2
+
+
+def test_a_part_of_a_film(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.mkv", frames=48, audio=1)
+    summary = vidcolor.colorize(source, tmp_path / "b.mkv", start=Fraction(1, 2), end=Fraction(3, 2), **LOSSLESS)
+    assert summary.frames == 24
+    before, after = decode_luma(source), decode_luma(tmp_path / "b.mkv")
+    assert np.array_equal(before[12], after[0])
+    assert np.array_equal(before[35], after[-1])
+    assert decode_pts(tmp_path / "b.mkv")[0] == 0
+
+
+def test_progress_is_told_frame_by_frame(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.mp4", frames=9)
+    told: list[Progress] = []
+    vidcolor.colorize(source, tmp_path / "b.mkv", progress=told.append, **LOSSLESS)
+    assert [p.frame for p in told] == list(range(1, 10))
+    assert {p.total for p in told} == {9}
+
+
+class Faint(Tiny):
+    """Runs out of memory on its first batches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = 2
+
+    def predict(self, lightness: Tensor, hints: Tensor | None) -> Tensor:
+        if len(lightness) > 1 and self.left:
+            self.left -= 1
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return super().predict(lightness, hints)
+
+
+def _give(monkeypatch: pytest.MonkeyPatch, model: ColorModel) -> None:
+    from vidcolor.models.weights import LoadedModel
+
+    monkeypatch.setattr("vidcolor.pipeline.run.resolve_model", lambda name: LoadedModel(model, "given"))
+
+
+def test_no_frame_is_lost_on_out_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make_clip(tmp_path / "a.mkv", frames=17)
+    plain = tmp_path / "plain.mkv"
+    vidcolor.colorize(source, plain, batch_size=1, **LOSSLESS)
+    _give(monkeypatch, Faint())
+    notices: list[str] = []
+    summary = vidcolor.colorize(source, tmp_path / "b.mkv", batch_size=8, notify=notices.append, **LOSSLESS)
+    assert summary.frames == 17
+    assert len(notices) == 2
+    assert decode_pts(tmp_path / "b.mkv") == decode_pts(source)
+    for one, other in zip(decode_luma(source), decode_luma(tmp_path / "b.mkv"), strict=True):
+        assert np.array_equal(one, other)
+
+
+class Broken(ColorModel):
+    def predict(self, lightness: Tensor, hints: Tensor | None) -> Tensor:
+        raise ValueError("broken on purpose")
+
+
+def test_nothing_is_left_after_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make_clip(tmp_path / "a.mkv", frames=30)
+    _give(monkeypatch, Broken())
+    with pytest.raises(ValueError, match="broken on purpose"):
+        vidcolor.colorize(source, tmp_path / "b.mkv")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mkv"]
+
+
+def test_the_same_film_twice_is_the_same_file(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.mp4", frames=20, audio=1)
+    for name in ("b.mp4", "c.mp4"):
+        vidcolor.colorize(source, tmp_path / name, model="tiny", network_size=32, preset="ultrafast", device="cpu")
+    assert packets(tmp_path / "b.mp4", "video") == packets(tmp_path / "c.mp4", "video")
+
+
+def test_the_output_is_named_after_the_input(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.mp4", frames=3)
+    assert vidcolor.colorize(source, model="grey").output == tmp_path / "a.color.mp4"
+    assert (tmp_path / "a.color.mp4").is_file()
+
+
+def test_bad_requests(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.mp4", frames=3)
+    result = tmp_path / "b.mp4"
+    text = tmp_path / "text.mp4"
+    text.write_text("no film")
+    for kind, arguments in [
+        (InputError, {"source": tmp_path / "none.mp4"}),
+        (InputError, {"source": tmp_path}),
+        (InputError, {"source": text}),
+        (InputError, {"source": source, "start": Fraction(100)}),
+        (UsageError, {"source": source, "output": source, "overwrite": True}),
+        (UsageError, {"source": source, "model": "nobody"}),
+        (ModelError, {"source": source, "model": text}),
+        (UsageError, {"source": source, "codec": "libx999"}),
+        (UsageError, {"source": source, "output": tmp_path / "b.xyz"}),
+        (UsageError, {"source": source, "colour": 3}),
+        (UsageError, {"source": source, "device": "tpu"}),
+        (OutputError, {"source": source, "output": tmp_path / "no" / "b.mp4"}),
+        (OutputError, {"source": source, "output": text}),
+    ]:
+        with pytest.raises(kind):
+            vidcolor.colorize(**{"output": result, "model": "grey", **arguments})  # type: ignore[arg-type]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "text.mp4"]
