@@ -22,7 +22,9 @@ def frames_of(path: Path | None, size: tuple[int, int]) -> Iterator[np.ndarray]:
                 for frame in container.decode(video=0):
                     yield frame.reformat(format="gray", width=width, height=height).to_ndarray()
     rng = np.random.default_rng(0)
-    wide = np.kron(rng.integers(16, 236, (height // 8 + 1, width // 2)), np.ones((8, 8), int)).astype(np.uint8)
+    wide = np.kron(rng.integers(16, 236, (height // 8 + 1, width // 2)), np.ones((8, 8), int)).astype(
+        np.uint8
+    )
     step = 0
     while True:
         yield np.ascontiguousarray(wide[:height, step % width : step % width + width])

@@ -30,7 +30,9 @@ def peak_mebibytes(command: list[str]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", default="default")
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--times", type=int, default=10)
@@ -51,7 +53,9 @@ def main() -> None:
     ratio = peaks[1] / peaks[0]
     print(f"{options.times} times as long: {ratio:.3f} times the memory")
     if options.json:
-        options.json.write_text(json.dumps({"model": options.model, "mebibytes": peaks, "ratio": ratio}, indent=2) + "\n")
+        options.json.write_text(
+            json.dumps({"model": options.model, "mebibytes": peaks, "ratio": ratio}, indent=2) + "\n"
+        )
 
 
 if __name__ == "__main__":

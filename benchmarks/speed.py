@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How much of a plain transcode's speed `vidcolor run` keeps.
 
-    python benchmarks/speed.py [--models grey default] [--seconds 20] [--runs 3] [--preset medium] [--json FILE]
+    python benchmarks/speed.py [--models grey default] [--seconds 20] [--runs 3] [--preset medium]
 
 Plain transcode (decode, encode, nothing between) and each model's run take turns on the same
 black-and-white film with the same encoder settings, so that a machine whose speed drifts is fair to
@@ -45,7 +45,9 @@ def transcode(source: Path, target: Path, settings: dict[str, str]) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--models", nargs="+", default=["grey", "default"])
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--size", default="1280x720")
@@ -61,7 +63,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "film.mp4"), Path(folder, "out.mp4")
         film = make_grey_film(source, seconds=options.seconds, size=(width, height))
-        print(film, f"libx264 {options.preset} crf {options.crf}", f"{os.cpu_count()} cores {platform.machine()}", sep="; ")
+        print(
+            film,
+            f"libx264 {options.preset} crf {options.crf}",
+            f"{os.cpu_count()} cores {platform.machine()}",
+            sep="; ",
+        )
         for run in range(options.runs + 1):
             for name in ("transcode", *options.models):
                 begun = time.perf_counter()
@@ -80,10 +87,14 @@ def main() -> None:
     for name, values in rates.items():
         shares = [value / base for value, base in zip(values, rates["transcode"], strict=True)]
         table[name] = {"frames_per_second": statistics.median(values), "share": statistics.median(shares)}
-        spread = f"{min(shares):.2f} to {max(shares):.2f}"
-        print(f"{name:12} {table[name]['frames_per_second']:7.1f} frames/s   share {table[name]['share']:.2f}   ({spread})")
+        rate, share = table[name].values()
+        print(
+            f"{name:12} {rate:7.1f} frames/s   share {share:.2f}   ({min(shares):.2f} to {max(shares):.2f})"
+        )
     if options.json:
-        options.json.write_text(json.dumps({"film": film, "settings": settings, "results": table}, indent=2) + "\n")
+        options.json.write_text(
+            json.dumps({"film": film, "settings": settings, "results": table}, indent=2) + "\n"
+        )
 
 
 if __name__ == "__main__":

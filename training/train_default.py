@@ -110,7 +110,9 @@ def load_all(data: Path) -> tuple[dict[str, list[Picture]], dict[str, list[Pictu
     test_clips = [c for c in clips if any(c.stem.endswith(name) for name in HELD_OUT_CLIPS)]
     training["penny_and_chip"] = [p for c in clips if c not in test_clips for p in load_frames(c, 0.25)]
     validation["penny_and_chip"] = [p for c in test_clips for p in load_frames(c, 1.0)]
-    training["asl_signers"] = [p for c in sorted((films / "asl_signers").glob("*.mkv")) for p in load_frames(c, 0.25)]
+    training["asl_signers"] = [
+        p for c in sorted((films / "asl_signers").glob("*.mkv")) for p in load_frames(c, 0.25)
+    ]
     training["fixed_camera"] = load_frames(films / "fixed_camera_people.mp4", 1.0)
     training["highway"] = load_frames(films / "highway02.avi", 0.5)
     return training, validation
@@ -126,7 +128,9 @@ def random_crop(picture: Picture, source: str, size: int, rng: np.random.Generat
     stretch = rng.uniform(1.0, 1.5) if source == "flickr8k_224" else math.exp(rng.uniform(-0.12, 0.12))
     crop_w = int(min(width, crop_h / stretch))
     top, left = rng.integers(0, height - crop_h + 1), rng.integers(0, width - crop_w + 1)
-    crop = cv2.resize(picture[top : top + crop_h, left : left + crop_w], (size, size), interpolation=cv2.INTER_AREA)
+    crop = cv2.resize(
+        picture[top : top + crop_h, left : left + crop_w], (size, size), interpolation=cv2.INTER_AREA
+    )
     return crop[:, ::-1] if rng.random() < 0.5 else crop
 
 
@@ -160,14 +164,19 @@ def random_hints(ab: Tensor, rng: np.random.Generator, share: float = 0.2) -> Te
     return hints
 
 
-def batches(pictures: dict[str, list[Picture]], size: int, count: int, seed: int) -> Iterator[tuple[Tensor, ...]]:
+def batches(
+    pictures: dict[str, list[Picture]], size: int, count: int, seed: int
+) -> Iterator[tuple[Tensor, ...]]:
     """Endless (lightness, hints, ab): crops drawn source by source by the shares above."""
     rng = np.random.default_rng(seed)
     shares = {k: v for k, v in (PHOTO_SHARES | VIDEO_SHARES).items() if pictures[k]}
     names, weights = list(shares), np.array(list(shares.values()))
     while True:
         drawn = rng.choice(len(names), count, p=weights / weights.sum())
-        crops = [random_crop(pictures[s][rng.integers(len(pictures[s]))], s, size, rng) for s in (names[i] for i in drawn)]
+        crops = [
+            random_crop(pictures[s][rng.integers(len(pictures[s]))], s, size, rng)
+            for s in (names[i] for i in drawn)
+        ]
         rgb = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 255
         lab = rgb_to_lab(rgb)
         ab = lab[:, 1:]
@@ -197,7 +206,9 @@ class RareColours:
 
     def __init__(self, ab: Tensor, mix: float = 0.5) -> None:
         bins = 2 * self.HALF
-        counts = torch.zeros(bins * bins).index_add_(0, self._index(ab).flatten(), torch.ones(ab[:, 0].numel()))
+        counts = torch.zeros(bins * bins).index_add_(
+            0, self._index(ab).flatten(), torch.ones(ab[:, 0].numel())
+        )
         smooth = cv2.GaussianBlur(counts.view(bins, bins).numpy(), (0, 0), 0.8)
         prior = torch.from_numpy(smooth).flatten() / smooth.sum()
         used = (prior > 1e-6).sum()
@@ -257,12 +268,16 @@ def average_into(average: UNet, model: UNet, decay: float) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("VIDCOLOR_DATA", "../shared/data")))
     parser.add_argument("--minutes", type=float, default=58)
-    parser.add_argument("--size", type=int, default=128, help="side of a crop, pixels")
-    parser.add_argument("--batch", type=int, default=24)
-    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
+    parser.add_argument(
+        "--sizes", type=int, nargs=2, default=(96, 128), help="side of a crop in each half, pixels"
+    )
+    parser.add_argument("--batches", type=int, nargs=2, default=(32, 24), help="crops a step in each half")
+    parser.add_argument("--rate", type=float, default=1.5e-3, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-o", "--output", type=Path, default=Path("vidcolor/weights/default.safetensors"))
     options = parser.parse_args()
@@ -270,9 +285,15 @@ def main() -> None:
     torch.manual_seed(options.seed)
     started = time.monotonic()
     training, validation = load_all(options.data)
-    print({k: len(v) for k, v in training.items()}, f"loaded in {time.monotonic() - started:.0f} s", flush=True)
-    stream = ahead(batches(training, options.size, options.batch, options.seed))
-    rare = RareColours(torch.cat([next(stream)[2] for _ in range(20)]))
+    print(
+        {k: len(v) for k, v in training.items()}, f"loaded in {time.monotonic() - started:.0f} s", flush=True
+    )
+    # Small pictures first: twice the samples in the same time while there is everything to learn.
+    small, large = (
+        ahead(batches(training, size, count, options.seed + half))
+        for half, (size, count) in enumerate(zip(options.sizes, options.batches, strict=True))
+    )
+    rare = RareColours(torch.cat([next(small)[2] for _ in range(30)]))
 
     settings: dict[str, object] = {}
     model = UNet(**settings).to(memory_format=torch.channels_last).train()
@@ -288,7 +309,7 @@ def main() -> None:
         rate = options.rate * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * done))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = loss_of(model, next(stream), rare)
+        loss = loss_of(model, next(small if done < 0.5 else large), rare)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -296,7 +317,7 @@ def main() -> None:
         step += 1
         average_into(average, model, min(0.998, 1 - 10 / (step + 10)))
         running = loss.item() if step == 1 else 0.98 * running + 0.02 * loss.item()
-        if elapsed - looked > 300:
+        if elapsed - looked > 240:
             looked = elapsed
             figures = measure(average, [p for v in watched.values() for p in v])
             print(f"{elapsed / 60:5.1f} min  step {step}  loss {running:.4f}  {figures}", flush=True)
@@ -305,8 +326,9 @@ def main() -> None:
     seconds = time.monotonic() - begun
     held = {source: measure(average, pictures) for source, pictures in validation.items() if pictures}
     summary = {
-        "script": "training/train_default.py", "seconds": round(seconds), "steps": step, "batch": options.batch,
-        "crop": options.size, "seed": options.seed, "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}",
+        "script": "training/train_default.py", "seconds": round(seconds), "steps": step,
+        "batches": list(options.batches), "crops": list(options.sizes), "seed": options.seed,
+        "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}",
         "torch": torch.__version__.split("+")[0], "parameters": average.parameter_count,
         "trained_on": {k: len(v) for k, v in training.items()}, "held_out": held,
     }  # fmt: skip

@@ -3,7 +3,7 @@
 >>> import vidcolor
 >>> vidcolor.colorize("in.mp4", "out.mp4")              # doctest: +SKIP
 >>> with vidcolor.open_video("in.mp4") as video:        # doctest: +SKIP
-...     for frame in video:
+...     for frame in video.frames():
 ...         print(frame.time.seconds, frame.luma.shape)
 >>> model = vidcolor.load_model("default")              # doctest: +SKIP
 

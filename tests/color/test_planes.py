@@ -107,7 +107,9 @@ def test_lightness_is_that_of_the_neutral() -> None:
         (ColorTags(matrix="ictcp"), (1080, 1920), "bt709", False),
     ],
 )
-def test_untagged_films_are_read_as_players_do(tags: ColorTags, size: tuple[int, int], matrix: str, full: bool) -> None:
+def test_untagged_films_are_read_as_players_do(
+    tags: ColorTags, size: tuple[int, int], matrix: str, full: bool
+) -> None:
     space = ColorSpace.of(tags, height=size[0], width=size[1], bit_depth=8)
     assert (space.matrix, space.full_range) == (matrix, full)
 

@@ -43,7 +43,9 @@ def through(source: Path, target: Path, *, stream: int | None = None, **options:
     passed = Passed()
     part = {key: options[key] for key in ("start", "end") if key in options}
     with VideoReader(source, stream=stream, **part) as reader:
-        with VideoWriter(target, reader._container, reader.video, notify=passed.notes.append, **options) as writer:
+        with VideoWriter(
+            target, reader.container, reader.video, notify=passed.notes.append, **options
+        ) as writer:
             passed.bit_depth, passed.tags = writer.bit_depth, writer.tags
             for frame in reader.frames(writer.copy):
                 passed.luma.append(frame.luma.copy())
@@ -57,4 +59,6 @@ def packet_times(path: Path, index: int) -> list[tuple[Fraction, bytes]]:
     """Times and payloads of a stream's packets, in seconds and in the file's order."""
     with av.open(str(path)) as container:
         chosen = container.streams[index]
-        return [(p.pts * p.time_base, bytes(p)) for p in container.demux(chosen) if p.size and p.pts is not None]
+        return [
+            (p.pts * p.time_base, bytes(p)) for p in container.demux(chosen) if p.size and p.pts is not None
+        ]

@@ -8,7 +8,15 @@ import torch
 from safetensors.torch import save_file
 
 from vidcolor.errors import ModelError, UsageError
-from vidcolor.models import ColorModel, create_model, list_models, load_model, load_weights, resolve_model, save_weights
+from vidcolor.models import (
+    ColorModel,
+    create_model,
+    list_models,
+    load_model,
+    load_weights,
+    resolve_model,
+    save_weights,
+)
 from vidcolor.models.weights import default_weights
 
 NAMES = [entry.name for entry in list_models()]
@@ -128,7 +136,9 @@ def test_unknown_names_and_options() -> None:
 
 
 def _write(path: Path, **metadata: str) -> Path:
-    save_file({k: v.contiguous() for k, v in create_model("tiny").state_dict().items()}, path, metadata=metadata)
+    save_file(
+        {k: v.contiguous() for k, v in create_model("tiny").state_dict().items()}, path, metadata=metadata
+    )
     return path
 
 

@@ -15,7 +15,9 @@ from vidcolor.pipeline.device import choose_batch_size, choose_device, choose_pr
 from vidcolor.pipeline.options import RunOptions
 
 
-def video(width: int = 64, height: int = 48, *, rotation: int = 0, aspect: Fraction = Fraction(1), depth: int = 8) -> VideoInfo:
+def video(
+    width: int = 64, height: int = 48, *, rotation: int = 0, aspect: Fraction = Fraction(1), depth: int = 8
+) -> VideoInfo:
     return VideoInfo(
         index=0, codec="h264", width=width, height=height, pixel_format="yuv420p", bit_depth=depth,
         layout=ChromaLayout(1, 1), tags=ColorTags(), sample_aspect=aspect, rotation=rotation,
@@ -26,10 +28,14 @@ def video(width: int = 64, height: int = 48, *, rotation: int = 0, aspect: Fract
 
 def frames(count: int, width: int = 64, height: int = 48) -> list[Frame]:
     ramp = np.linspace(16, 235, width * height).reshape(height, width)
-    return [Frame(np.roll(ramp, i, 1).astype(np.uint8), Timestamp(i, Fraction(1, 24)), 1, i) for i in range(count)]
+    return [
+        Frame(np.roll(ramp, i, 1).astype(np.uint8), Timestamp(i, Fraction(1, 24)), 1, i) for i in range(count)
+    ]
 
 
-def colorist(model: ColorModel, info: VideoInfo, notices: list[str] | None = None, **options: object) -> Colorist:
+def colorist(
+    model: ColorModel, info: VideoInfo, notices: list[str] | None = None, **options: object
+) -> Colorist:
     options = {"device": "cpu", "network_size": 48, **options}
     said = notices if notices is not None else []
     return Colorist(model, info, RunOptions(**options), said.append)  # type: ignore[arg-type]
@@ -75,7 +81,9 @@ def test_no_frame_is_lost_when_memory_runs_out(error: Exception) -> None:
 
 
 def test_too_little_memory_for_one_picture_is_said() -> None:
-    with pytest.raises(VidcolorError, match="not enough memory on cpu for one picture of 64x48; give a smaller"):
+    with pytest.raises(
+        VidcolorError, match="not enough memory on cpu for one picture of 64x48; give a smaller"
+    ):
         list(colorist(Hungry(0, OUT_OF_MEMORY[0]), video(), batch_size=4).color(frames(4)))
 
 
@@ -93,7 +101,9 @@ def test_batches_of_any_size_give_the_same_colour() -> None:
 
 def test_saturation_is_a_factor() -> None:
     shown = frames(2)
-    full, half = (list(colorist(create_model("tiny"), video(), saturation=s).color(shown)) for s in (1.0, 0.5))
+    full, half = (
+        list(colorist(create_model("tiny"), video(), saturation=s).color(shown)) for s in (1.0, 0.5)
+    )
     assert np.allclose(full[1].ab[1] * 0.5, half[1].ab[1], atol=1e-4)
     assert np.ptp(full[1].ab[1]) > 1
 
@@ -105,7 +115,13 @@ def test_the_network_sees_the_film_upright(rotation: int) -> None:
     stored = Frame(np.ascontiguousarray(np.rot90(upright.luma, -rotation // 90)), upright.time, 1, 0)
     height, width = stored.luma.shape
     straight = next(iter(colorist(create_model("tiny"), video(96, 64), network_size=64).color([upright])))
-    turned = next(iter(colorist(create_model("tiny"), video(width, height, rotation=rotation), network_size=64).color([stored])))
+    turned = next(
+        iter(
+            colorist(create_model("tiny"), video(width, height, rotation=rotation), network_size=64).color(
+                [stored]
+            )
+        )
+    )
     assert turned.ab[0].shape == stored.luma.shape
     assert np.allclose(np.rot90(turned.ab[0], rotation // 90), straight.ab[0], atol=1e-3)
 
@@ -122,7 +138,9 @@ def test_the_network_sees_the_film_upright(rotation: int) -> None:
         (16, 10_000, Fraction(1), 32, (1152, 192)),
     ],
 )
-def test_network_size(width: int, height: int, aspect: Fraction, multiple: int, expected: tuple[int, int]) -> None:
+def test_network_size(
+    width: int, height: int, aspect: Fraction, multiple: int, expected: tuple[int, int]
+) -> None:
     assert network_size(video(width, height, aspect=aspect), 192, multiple) == expected
 
 

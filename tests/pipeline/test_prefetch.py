@@ -42,10 +42,9 @@ def test_an_error_comes_after_the_items_before_it() -> None:
         yield from range(3)
         raise KeyError("lost")
 
-    found = []
+    found: list[int] = []
     with pytest.raises(KeyError, match="lost"):
-        for item in prefetch(items(), 10):
-            found.append(item)
+        found.extend(prefetch(items(), 10))
     assert found == [0, 1, 2]
     assert not threads()
 

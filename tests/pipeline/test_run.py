@@ -23,7 +23,8 @@ def chroma_spread(path: Path) -> float:
     """Standard deviation of the chroma samples of a whole film, in codes."""
     with av.open(str(path)) as container:
         planes = [
-            frame.reformat(format="yuv444p").to_ndarray()[1:].astype(float) for frame in container.decode(video=0)
+            frame.reformat(format="yuv444p").to_ndarray()[1:].astype(float)
+            for frame in container.decode(video=0)
         ]
     return float(np.std(planes))
 
@@ -41,10 +42,19 @@ FORMATS = [
 
 @pytest.mark.parametrize("size", [(64, 48), (65, 49)], ids=["even", "odd"])
 @pytest.mark.parametrize(("pix_fmt", "codec", "range_"), FORMATS, ids=lambda v: str(v))
-def test_luma_is_the_sources(tmp_path: Path, pix_fmt: str, codec: str, range_: str, size: tuple[int, int]) -> None:
+def test_luma_is_the_sources(
+    tmp_path: Path, pix_fmt: str, codec: str, range_: str, size: tuple[int, int]
+) -> None:
     if size[0] % 2 and codec == "libx264" and pix_fmt != "yuv444p":
         codec = "ffv1"  # x264 takes no odd sizes with subsampled chroma
-    source = make_clip(tmp_path / "a.mkv", pix_fmt=pix_fmt, codec=codec, size=size, frames=6, color=(range_, "bt709", "bt709", "bt709"))
+    source = make_clip(
+        tmp_path / "a.mkv",
+        pix_fmt=pix_fmt,
+        codec=codec,
+        size=size,
+        frames=6,
+        color=(range_, "bt709", "bt709", "bt709"),
+    )
     summary = vidcolor.colorize(source, tmp_path / "b.mkv", **LOSSLESS)
     before, after = decode_luma(source), decode_luma(tmp_path / "b.mkv")
     assert summary.frames == len(before) == len(after) == 6
@@ -57,7 +67,8 @@ def test_luma_is_the_sources(tmp_path: Path, pix_fmt: str, codec: str, range_: s
 def test_times_and_other_streams(tmp_path: Path, container: str) -> None:
     source = make_clip(
         tmp_path / f"a.{container}", frames=20, audio=1, subtitles=True, chapters=True,
-        pts=[i * 1001 + (i % 3) * 100 for i in range(20)], time_base=Fraction(1, 30_000), tags={"title": "A film"},
+        pts=[i * 1001 + (i % 3) * 100 for i in range(20)], time_base=Fraction(1, 30_000),
+        tags={"title": "A film"},
     )  # fmt: skip
     result = tmp_path / f"b.{container}"
     vidcolor.colorize(source, result, model="tiny", network_size=32, preset="ultrafast")
@@ -72,7 +83,9 @@ def test_times_and_other_streams(tmp_path: Path, container: str) -> None:
 
 def test_a_part_of_a_film(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mkv", frames=48, audio=1)
-    summary = vidcolor.colorize(source, tmp_path / "b.mkv", start=Fraction(1, 2), end=Fraction(3, 2), **LOSSLESS)
+    summary = vidcolor.colorize(
+        source, tmp_path / "b.mkv", start=Fraction(1, 2), end=Fraction(3, 2), **LOSSLESS
+    )
     assert summary.frames == 24
     before, after = decode_luma(source), decode_luma(tmp_path / "b.mkv")
     assert np.array_equal(before[12], after[0])
@@ -138,7 +151,9 @@ def test_nothing_is_left_after_a_failure(tmp_path: Path, monkeypatch: pytest.Mon
 def test_the_same_film_twice_is_the_same_file(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mp4", frames=20, audio=1)
     for name in ("b.mp4", "c.mp4"):
-        vidcolor.colorize(source, tmp_path / name, model="tiny", network_size=32, preset="ultrafast", device="cpu")
+        vidcolor.colorize(
+            source, tmp_path / name, model="tiny", network_size=32, preset="ultrafast", device="cpu"
+        )
     assert packets(tmp_path / "b.mp4", "video") == packets(tmp_path / "c.mp4", "video")
 
 

@@ -120,7 +120,7 @@ def _report(error: BaseException, console: Console) -> int:
 def _explain(error: BaseException) -> tuple[int, str]:
     """The exit code of a failure, and the sentence for it."""
     if isinstance(error, VidcolorError):
-        return error.exit_code, str(error)
+        return error.exit_code, str(error).removesuffix(".")
     if isinstance(error, click.UsageError):
         place = error.ctx.command_path if error.ctx else "vidcolor"
         return 2, f"{error.format_message().rstrip('.')} (see '{place} --help')"

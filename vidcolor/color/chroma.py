@@ -21,7 +21,8 @@ from vidcolor.frames import ChromaLayout, Plane
 
 __all__ = ["ChromaMaker", "ChromaTable", "guided_upsample", "luma_at_chroma"]
 
-FloatImage = npt.NDArray[np.float32]
+FloatImage = npt.NDArray[Any]
+"""float32; OpenCV's stubs know no element types."""
 
 # ---- the table ----------------------------------------------------------------------------------
 
@@ -119,7 +120,7 @@ _SITING: dict[str | None, tuple[float, float]] = {
 
 
 def siting_offset(siting: str | None, layout: ChromaLayout) -> tuple[float, float]:
-    """``(x, y)``: how far chroma samples lie from the middle of the luma samples they cover, in luma samples."""
+    """``(x, y)``: how far chroma samples lie from the middle of the luma they cover, in luma samples."""
     x, y = _SITING.get(siting, _SITING[None])
     return (x if layout.log2_x else 0.0), (y if layout.log2_y else 0.0)
 
@@ -131,9 +132,13 @@ def luma_at_chroma(luma: Plane, layout: ChromaLayout, siting: str | None) -> Pla
     if layout.log2_y and dy == 0:
         luma = cv2.resize(_even(luma, rows=True), (width, -(-height // 2)), interpolation=cv2.INTER_AREA)
     elif layout.log2_y:
-        luma = cv2.sepFilter2D(luma, -1, _ONE, _TENT, borderType=cv2.BORDER_REPLICATE)[0 if dy < 0 else 1 :: 2]
+        luma = cv2.sepFilter2D(luma, -1, _ONE, _TENT, borderType=cv2.BORDER_REPLICATE)[
+            0 if dy < 0 else 1 :: 2
+        ]
     if layout.log2_x and dx == 0:
-        luma = cv2.resize(_even(luma, columns=True), (-(-width // 2), luma.shape[0]), interpolation=cv2.INTER_AREA)
+        luma = cv2.resize(
+            _even(luma, columns=True), (-(-width // 2), luma.shape[0]), interpolation=cv2.INTER_AREA
+        )
     elif layout.log2_x:
         luma = cv2.sepFilter2D(luma, -1, _TENT, _ONE, borderType=cv2.BORDER_REPLICATE)[:, ::2]
     return np.ascontiguousarray(luma)
@@ -279,7 +284,7 @@ class ChromaMaker:
         k = self.space.coefficients
         scale, offset = self.space.luma_scale
         darkest, brightest = block_range(luma, self.layout)
-        red, blue = cv2.multiply(cr, k.r), cv2.multiply(cb, k.b)
+        red, blue = cr * np.float32(k.r), cb * np.float32(k.b)
         green = cv2.addWeighted(cb, -k.gb, cr, -k.gr, 0)
         over = cv2.max(cv2.max(red, green), blue)
         under = cv2.min(cv2.min(red, green), blue)

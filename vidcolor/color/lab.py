@@ -108,7 +108,9 @@ def _hlg() -> TransferCurve:
 
     def to_signal(x: Tensor) -> Tensor:
         scene = (x * white).pow(1 / gamma)
-        return torch.where(scene <= 1 / 12, (3 * scene).sqrt(), a * (12 * scene - b).clamp_min(1e-9).log() + c)
+        return torch.where(
+            scene <= 1 / 12, (3 * scene).sqrt(), a * (12 * scene - b).clamp_min(1e-9).log() + c
+        )
 
     return TransferCurve(_odd(to_linear), _odd(to_signal))
 

@@ -22,7 +22,15 @@ from vidcolor.color.lab import (
 )
 from vidcolor.frames import ColorTags
 
-__all__ = ["MATRICES", "ColorSpace", "ab_to_chroma", "chroma_to_ab", "chroma_to_rgb", "fit_gamut", "lab_to_ycc"]
+__all__ = [
+    "MATRICES",
+    "ColorSpace",
+    "ab_to_chroma",
+    "chroma_to_ab",
+    "chroma_to_rgb",
+    "fit_gamut",
+    "lab_to_ycc",
+]
 
 MATRICES: dict[str, tuple[float, float]] = {
     # (Kr, Kb) of H.273 table 4.
@@ -160,8 +168,10 @@ def lab_to_ycc(lightness: Tensor, a: Tensor, b: Tensor, space: ColorSpace) -> tu
     return luma, (blue - luma) / k.b, (red - luma) / k.r
 
 
-def fit_gamut(darkest: Tensor, brightest: Tensor, cb: Tensor, cr: Tensor, space: ColorSpace) -> tuple[Tensor, Tensor]:
-    """Cb and Cr scaled towards neutral until R′G′B′ stays in [0, 1] for every Y′ from darkest to brightest."""
+def fit_gamut(
+    darkest: Tensor, brightest: Tensor, cb: Tensor, cr: Tensor, space: ColorSpace
+) -> tuple[Tensor, Tensor]:
+    """Cb and Cr scaled towards neutral until R′G′B′ is in [0, 1] for every Y′ from darkest to brightest."""
     offsets = chroma_to_rgb(torch.zeros_like(cb), cb, cr, space)
     over, under = offsets.amax(-3), -offsets.amin(-3)
     room_above, room_below = (1 - brightest).clamp_min(0), darkest.clamp_min(0)

@@ -113,7 +113,8 @@ class Canvas:
 
 
 def _has_captions(carrier: av.VideoFrame) -> bool:
-    return carrier.side_data.get(SideData.A53_CC) is not None
+    side_data: Any = carrier.side_data  # a Mapping in its type, but its keys are indices and kinds
+    return side_data.get(SideData.A53_CC) is not None
 
 
 class _CaptionCopier:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import av
@@ -12,7 +13,14 @@ from av.container import OutputContainer
 
 __all__ = ["AudioConverter", "Converter", "Plan", "TextConverter", "audio_plans", "text_plans"]
 
-_AUDIO = {"aac": "AAC", "libopus": "Opus", "flac": "FLAC", "ac3": "AC-3", "libmp3lame": "MP3", "pcm_s16le": "PCM"}
+_AUDIO = {
+    "aac": "AAC",
+    "libopus": "Opus",
+    "flac": "FLAC",
+    "ac3": "AC-3",
+    "libmp3lame": "MP3",
+    "pcm_s16le": "PCM",
+}
 """Encoders of sound, best first."""
 _TEXT = {"mov_text": "MOV text", "subrip": "SubRip", "webvtt": "WebVTT", "ass": "ASS"}
 _BITS_A_CHANNEL = 96_000
@@ -49,7 +57,7 @@ def audio_plans(stream: Any, form: str) -> Iterator[Plan]:
     layouts = dict.fromkeys((stream.layout.name, "5.1" if stream.channels == 6 else "stereo", "stereo"))
     for name in names:
         for layout in layouts:
-            yield Plan(_AUDIO[name], lambda output, n=name, x=layout: _add_audio(output, n, x, stream))
+            yield Plan(_AUDIO[name], partial(_add_audio, name=name, layout=layout, stream=stream))
 
 
 def _add_audio(output: OutputContainer, name: str, layout: str, stream: Any) -> Any:
@@ -104,7 +112,7 @@ def text_plans(stream: Any) -> Iterator[Plan]:
     if not stream.codec_context.codec.text_sub:
         return
     for name, label in _TEXT.items():
-        yield Plan(label, lambda output, n=name: _add_text(output, n, stream))
+        yield Plan(label, partial(_add_text, name=name, stream=stream))
 
 
 def _add_text(output: OutputContainer, name: str, stream: Any) -> Any:

@@ -83,7 +83,18 @@ class OutputFormat:
     layout: ChromaLayout
 
 
-_X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+_X26X = (
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+    "placebo",
+)
 _NVENC = tuple(f"p{n}" for n in range(1, 8))
 _PRORES = ("proxy", "lt", "standard", "hq", "4444", "4444xq")
 
@@ -108,7 +119,9 @@ ENCODERS: dict[str, Encoder] = {
     for e in (
         Encoder("libx264", "h264", Scale("crf", 17, 0, 51), "preset", "medium", _X26X, whole_chroma=True),
         Encoder("libx265", "hevc", Scale("crf", 19, 0, 51), "preset", "medium", _X26X, whole_chroma=True),
-        Encoder("libsvtav1", "av1", Scale("crf", 24, 0, 63), "preset", "8", tuple(str(n) for n in range(-1, 14))),
+        Encoder(
+            "libsvtav1", "av1", Scale("crf", 24, 0, 63), "preset", "8", tuple(str(n) for n in range(-1, 14))
+        ),
         Encoder(
             "libvpx-vp9",
             "vp9",
@@ -119,9 +132,18 @@ ENCODERS: dict[str, Encoder] = {
             {"b": "0", "row-mt": "1"},
         ),
         Encoder(
-            "ffv1", "ffv1", None, None, None, (), {"level": "3", "slicecrc": "1", "g": "1"}, range_in_stream=False
+            "ffv1",
+            "ffv1",
+            None,
+            None,
+            None,
+            (),
+            {"level": "3", "slicecrc": "1", "g": "1"},
+            range_in_stream=False,
         ),
-        Encoder("prores_ks", "prores", None, "profile", None, _PRORES, {"vendor": "apl0"}, range_in_stream=False),
+        Encoder(
+            "prores_ks", "prores", None, "profile", None, _PRORES, {"vendor": "apl0"}, range_in_stream=False
+        ),
         _nvenc("h264_nvenc", "h264"),
         _nvenc("hevc_nvenc", "hevc"),
         _nvenc("av1_nvenc", "av1"),
@@ -129,7 +151,9 @@ ENCODERS: dict[str, Encoder] = {
 }
 """All we know. The qualities are meant to be visually lossless."""
 
-_RATE_OPTIONS = frozenset({"b", "qp", "cqp", "crf", "cq", "qscale", "global_quality", "lossless", "rc", "2pass"})
+_RATE_OPTIONS = frozenset(
+    {"b", "qp", "cqp", "crf", "cq", "qscale", "global_quality", "lossless", "rc", "2pass"}
+)
 """Options that say how many bits to spend; any of them given with ``-e`` replaces our default quality."""
 _PLANAR = re.compile(r"^yuv(420|422|444|440|411|410)p(\d+)?(le)?$")
 _LAYOUTS = {"420": (1, 1), "422": (1, 0), "444": (0, 0), "440": (0, 1), "411": (2, 0), "410": (2, 2)}
@@ -156,7 +180,9 @@ def default_encoder(path: str | os.PathLike[str]) -> str:
     for candidate in ("libx264", "libvpx-vp9", "libsvtav1", "prores_ks", "ffv1"):
         if container_holds(form, candidate):
             return candidate
-    raise UsageError(f"{Path(path).name}: none of our encoders fits a {form} file; use .mp4, .mkv, .mov or .webm.")
+    raise UsageError(
+        f"{Path(path).name}: none of our encoders fits a {form} file; use .mp4, .mkv, .mov or .webm."
+    )
 
 
 def container_format(path: str | os.PathLike[str]) -> str:
@@ -292,7 +318,9 @@ def _quality(entry: Encoder, crf: float | None) -> dict[str, str]:
         raise UsageError(f"{entry.name} has no crf; leave it out.")
     value = scale.default if crf is None else crf
     if not scale.low <= value <= scale.high:
-        raise UsageError(f"crf {value:g} is out of range; {entry.name} takes {scale.low:g} to {scale.high:g}.")
+        raise UsageError(
+            f"crf {value:g} is out of range; {entry.name} takes {scale.low:g} to {scale.high:g}."
+        )
     return {scale.option: f"{value:g}"}
 
 

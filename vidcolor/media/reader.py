@@ -2,7 +2,10 @@
 
 >>> with VideoReader("film.mkv") as reader:
 ...     for frame in reader.frames():
-...         print(frame.time.seconds, frame.luma.shape)
+...         print(frame.time.seconds, frame.luma.shape)  # doctest: +ELLIPSIS
+0.0 (360, 640)
+0.042 (360, 640)
+...
 """
 
 from __future__ import annotations
@@ -93,6 +96,7 @@ class VideoReader:
         self._faults = Faults()
         self._closed = self._used = self._past_end = False
         self._open()
+        self._seek()  # here, because it may open the file anew, and the writer looks at ``container``
 
     def __enter__(self) -> VideoReader:
         return self
@@ -129,7 +133,6 @@ class VideoReader:
         if self._used:
             raise RuntimeError("frames() reads the film once; open it again to read it again")
         self._used = True
-        self._seek()
         self._tell_conversions()
         index = 0
         for picture, pts, duration in self._deinterlaced(self._timed(self._decoded(on_packet))):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import av
 import av.error
@@ -46,13 +46,18 @@ _MOV_TAGS = frozenset(
 )
 """Film tags that MP4 and MOV have a place for."""
 _MAC_LANGUAGES = {
-    **{"deu": "ger", "fra": "fre", "nld": "dut", "zho": "chi", "ces": "cze", "ell": "gre", "isl": "ice"},
-    **{"fas": "per", "ron": "rum", "slk": "slo", "sqi": "alb", "hye": "arm", "eus": "baq", "mya": "bur"},
-    **{"kat": "geo", "mkd": "mac", "msa": "may", "bod": "tib", "cym": "wel"},
+    code[:3]: code[4:]
+    for line in (
+        "deu/ger fra/fre nld/dut zho/chi ces/cze ell/gre isl/ice fas/per ron/rum slk/slo",
+        "sqi/alb hye/arm eus/baq mya/bur kat/geo mkd/mac msa/may bod/tib cym/wel",
+    )
+    for code in line.split()
 }
 """ISO 639-2's second codes (T) to its first (B), the only ones movenc knows in MOV."""
 _FATAL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EPIPE, errno.EBADF})
 """Errors of the disk, not of a packet."""
+_NO_TEXT = b"\0\0"
+"""A MOV text sample of length 0: nothing is shown."""
 _NEAR = Fraction(1)
 """Seconds before 0 that Matroska's 16-bit block times hold with ease (they end at 32)."""
 
@@ -68,6 +73,8 @@ class _Route:
     """Whether packets are dropped until the first key frame (a further video stream that is cut into)."""
     still: bool = False
     """A single picture without a time of its own."""
+    fills_gaps: bool = False
+    """Whether the muxer itself writes the empty lines between two lines of text."""
     delay: int = 0
     """Frames a decoder holds back; where the source tells no decoding times they begin this much earlier."""
     last_dts: int | None = None
@@ -110,7 +117,8 @@ class StreamCopier:
         self._shift, self._limit, self._trimmed = shift, limit, trimmed
         self._notify = notify
         self._form = output.format.name
-        self._strict = not output.format.flags & av.format.Flags.ts_nonstrict.value
+        self._strict = not output.format.flags & cast(int, av.format.Flags.ts_nonstrict.value)
+        self._known = len(source.streams) if source is not None else 0
         self._routes: dict[int, _Route] = {}
         self.left_out = []
         self.track_scales = []
@@ -210,8 +218,10 @@ class StreamCopier:
         self._describe(out, stream, same=not self._trimmed)
         still = Disposition.attached_pic in stream.disposition
         film = stream.type == "video" and not still
-        delay = stream.codec_context.reorder_depth if film else 0
-        self._route(stream, _Route(out, _name(stream), None, film and self._trimmed, still, delay))
+        route = _Route(out, _name(stream), needs_key=film and self._trimmed, still=still)
+        route.delay = stream.codec_context.reorder_depth if film else 0
+        route.fills_gaps = self._form in MOV_FAMILY and _codec(stream) == "mov_text"
+        self._route(stream, route)
 
     def _route(self, stream: Any, route: _Route) -> None:
         self._routes[stream.index] = route
@@ -261,7 +271,9 @@ class StreamCopier:
         if picture is None:
             self._leave(_name(stream))
             return
-        ending, kind = {"mjpeg": ("jpg", "jpeg"), "png": ("png", "png")}.get(_codec(stream), (_codec(stream),) * 2)
+        ending, kind = {"mjpeg": ("jpg", "jpeg"), "png": ("png", "png")}.get(
+            _codec(stream), (_codec(stream),) * 2
+        )
         name = stream.metadata.get("filename") or f"cover.{ending}"
         self._output.add_attachment(name, stream.metadata.get("mimetype") or f"image/{kind}", picture)
 
@@ -283,7 +295,9 @@ class StreamCopier:
         tags = {key: value for key, value in stream.metadata.items() if same or not _is_count(key)}
         tags = {key: value for key, value in tags.items() if _is_lasting(key)}
         if "name" in tags:
-            tags.setdefault("title", tags.pop("name"))  # the MP4 demuxer's word for what its muxer calls title
+            tags.setdefault(
+                "title", tags.pop("name")
+            )  # the MP4 demuxer's word for what its muxer calls title
         if self._form not in MOV_FAMILY:
             tags.pop("handler_name", None)  # "VideoHandler" and the like: a part of MP4, not of the film
         if self._form == "mov" and "language" in tags:
@@ -310,13 +324,17 @@ class StreamCopier:
             return
         route = self._routes.get(packet.stream_index)
         if route is None:
-            if self._source is not None and packet.stream_index >= len(self._source.streams):
+            if self._source is not None and packet.stream_index >= self._known:
                 self._late(packet)
+            return
+        if not packet.time_base and not route.still:
+            self._warn(route, f"a packet of {route.name} has no time and is left out.")
             return
         if not route.still and self._is_outside(route, packet):
             return
         if route.converter is None:
-            self._send(route, packet)
+            if not (route.fills_gaps and bytes(packet) == _NO_TEXT):
+                self._send(route, packet)
             return
         for made in route.converter.convert(packet):
             self._send(route, made)
@@ -352,12 +370,12 @@ class StreamCopier:
         return begin + (packet.duration or 0) * packet.time_base <= 0
 
     def _send(self, route: _Route, packet: av.Packet[Any]) -> None:
-        self._to_output_time(route, packet)
-        packet.stream = route.out
         try:
+            self._to_output_time(route, packet)
+            packet.stream = route.out
             self._output.mux_one(packet)
-        except av.error.FFmpegError as error:
-            if error.errno in _FATAL:
+        except (av.error.FFmpegError, OverflowError) as error:
+            if getattr(error, "errno", None) in _FATAL:
                 raise
             self._warn(route, f"a packet of {route.name} was refused by the container and is left out.")
 

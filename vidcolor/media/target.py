@@ -96,7 +96,9 @@ class Target:
             if self.final.exists() and not self._overwrite:
                 kept = self._free_name()
                 os.replace(self.temporary, kept)
-                raise OutputError(f"{self.named} has appeared meanwhile and was left alone; the result is in {kept}.")
+                raise OutputError(
+                    f"{self.named} has appeared meanwhile and was left alone; the result is in {kept}."
+                )
             os.replace(self.temporary, self.final)
         return self.final
 

@@ -1,6 +1,6 @@
 """Coloured frames into a file, the source's other streams beside them.
 
->>> with VideoWriter("out.mkv", container, video) as writer:
+>>> with VideoWriter("out.mkv", container, video) as writer:  # doctest: +SKIP
 ...     for frame in frames:
 ...         writer.write(frame)
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -24,7 +25,6 @@ from typing import Any
 import av
 import av.error
 import av.logging
-from av.codec.context import Flags
 from av.container import InputContainer, OutputContainer
 
 from vidcolor.errors import OutputError, UsageError
@@ -33,7 +33,6 @@ from vidcolor.media.canvas import Canvas, color_codes
 from vidcolor.media.encoders import (
     ENCODERS,
     Encoder,
-    OutputFormat,
     choose_format,
     container_format,
     container_holds,
@@ -42,24 +41,28 @@ from vidcolor.media.encoders import (
     encoder_options,
 )
 from vidcolor.media.matroska import set_sample_aspect
+from vidcolor.media.probe import has_flag
 from vidcolor.media.streams import MOV_FAMILY, StreamCopier
 from vidcolor.media.target import Target, same_file, writing
 
 __all__ = ["ENCODERS", "VideoWriter", "default_encoder", "same_file"]
 
 _FINEST_SCALE = 20_000_000
-"""Ticks a second from which on MP4's 32-bit frame lengths and offsets would hold less than a minute and a half."""
+"""Ticks a second; with more, MP4's 31-bit lengths of frames would hold less than a minute and a half."""
 _MOV_SMALLEST_SCALE = 10_000
 """movenc doubles a video track's scale until it reaches this."""
 _MOV_DEFAULT_SCALE = 1000
 _LARGEST_SCALE = 2**31 - 1
 _PROGRESSIVE = 1
 """AV_FIELD_PROGRESSIVE."""
+_RATE_ONLY = frozenset({"avi"})
+"""Containers that know no times but number and rate."""
 _FALLBACK_RATE = Fraction(25)
 _MOST_REORDERED = 16
 """Frames no encoder reorders more of."""
 _PARAMETER_LISTS = ("x264-params", "x264opts", "x265-params", "svtav1-params")
 """Options that are lists of options; libav only warns of what it does not know in them."""
+_NOT_UNDERSTOOD = re.compile(r"error parsing|unknown option|invalid value", re.IGNORECASE)
 
 
 class VideoWriter:
@@ -121,7 +124,8 @@ class VideoWriter:
         )
         self.bit_depth, self.layout = self._form.depth, self._form.layout
         self.tags = replace(video.tags, matrix=None) if video.tags.matrix == "gbr" else video.tags
-        options = encoder_options(self._entry, self._form, crf=crf, preset=preset, extra=tuple(extra))
+        given = dict(extra)
+        options = encoder_options(self._entry, self._form, crf=crf, preset=preset, extra=given.items())
         if source is not None:
             _refuse_own_source(path, source)
         self._target = Target(path, overwrite=overwrite)
@@ -133,7 +137,7 @@ class VideoWriter:
         self._last_pts: int | None = None
         self._last_dts: int | None = None
         self._typical = 0
-        self._open(source, options, dict(extra), dict(tags or {}))
+        self._open(source, options, given, dict(tags or {}))
         self._tell_changes(pix_fmt)
 
     def __enter__(self) -> VideoWriter:
@@ -218,14 +222,16 @@ class VideoWriter:
         return entry
 
     def _open(
-        self, source: InputContainer | None, options: dict[str, str], extra: dict[str, str], tags: dict[str, str]
+        self,
+        source: InputContainer | None,
+        options: dict[str, str],
+        extra: dict[str, str],
+        tags: dict[str, str],
     ) -> None:
         self._container: OutputContainer | None = None
         try:
             with writing(self._target.final):
-                self._container = av.open(
-                    f"file:{self._target.temporary}", "w", format=self._container_name
-                )
+                self._container = av.open(f"file:{self._target.temporary}", "w", format=self._container_name)
                 self._copier = StreamCopier(
                     *(source, self._container, self._video.index),
                     shift=self._shift,
@@ -257,7 +263,7 @@ class VideoWriter:
 
     def _configure(self, stream: Any) -> None:
         video, context = self._video, stream.codec_context
-        self._time_base = _time_base(video.time_base, self._shift)
+        self._time_base = self._choose_time_base()
         stream.time_base = context.time_base = self._time_base
         context.width, context.height = video.width, video.height
         context.pix_fmt = self._entry.semi_planar.get(self._form.name, self._form.name)
@@ -277,6 +283,12 @@ class VideoWriter:
         self._canvas = Canvas(
             *(self._form, video.width, video.height, self.tags), source_depth=video.bit_depth
         )
+
+    def _choose_time_base(self) -> Fraction:
+        if self._container_name not in _RATE_ONLY:
+            return _time_base(self._video.time_base, self._shift)
+        self._stream.codec_context.max_b_frames = 0  # nor can they say that order and time differ
+        return 1 / (self._video.average_rate or _FALLBACK_RATE)
 
     def _open_encoder(self, extra: dict[str, str]) -> None:
         context = self._stream.codec_context
@@ -312,12 +324,18 @@ class VideoWriter:
     def _tell_changes(self, wanted: str | None) -> None:
         video, form, name = self._video, self._form, self._entry.name
         if form.depth < video.bit_depth:
-            self._notify(f"{name} has no {video.bit_depth}-bit format here: luma is rounded to {form.depth} bits.")
+            self._notify(
+                f"{name} has no {video.bit_depth}-bit format here: luma is rounded to {form.depth} bits."
+            )
         elif form.depth > video.bit_depth:
-            self._notify(f"The result has {form.depth} bits instead of {video.bit_depth}; every luma value is kept.")
+            self._notify(
+                f"The result has {form.depth} bits instead of {video.bit_depth}; every luma value is kept."
+            )
         if form.layout != video.layout and wanted is None:
             odd = "for odd sizes " if self._entry.whole_chroma and (video.width | video.height) % 2 else ""
-            self._notify(f"{name} has no format {odd}with the source's chroma size: the result is {form.name}.")
+            self._notify(
+                f"{name} has no format {odd}with the source's chroma size: the result is {form.name}."
+            )
         kept = self._entry.range_in_stream or self._container_name == "matroska"
         if self.tags.range == "full" and not kept:
             self._notify(
@@ -333,6 +351,8 @@ class VideoWriter:
         ticks = round((time.exact - self._shift) / base)
         length = round(frame.frame.duration * time.time_base / base)
         if self._last_pts is not None:
+            if self._container_name in _RATE_ONLY:
+                ticks = max(ticks, self._last_pts + 1)
             if ticks <= self._last_pts:
                 raise ValueError(f"frame {frame.frame.index} does not come after the one before it")
             self._typical = ticks - self._last_pts
@@ -356,10 +376,10 @@ class VideoWriter:
     def _mend_dts(self, packet: av.Packet[Any]) -> None:
         """Replaces a decoding time that cannot be.
 
-        x265 hands out memory it never wrote to when a film has fewer frames than it reorders. What replaces it
-        is what encoders do: packets are decoded at the times frames came in, as much earlier as they reorder.
+        x265 hands out memory it never wrote to when a film has fewer frames than it reorders.
         """
-        assert packet.pts is not None and self._first_pts is not None and self._last_pts is not None
+        if packet.pts is None or self._first_pts is None or self._last_pts is None:
+            return
         step = self._usual_length() or self._typical or 1
         earliest = 2 * self._first_pts - self._last_pts - _MOST_REORDERED * step
         if self._last_dts is not None:
@@ -387,7 +407,9 @@ class VideoWriter:
             return
         place, size = self._target.temporary, (video.width, video.height)
         if not set_sample_aspect(place, self._track_number, *size, video.sample_aspect):
-            self._notify("The aspect of the samples could not be stored; tell the player to stretch the picture.")
+            self._notify(
+                "The aspect of the samples could not be stored; tell the player to stretch the picture."
+            )
 
 
 def _time_base(source: Fraction, shift: Fraction) -> Fraction:
@@ -412,7 +434,7 @@ def _range(
     clock the reader has already set to 0.
     """
     begin = Fraction(0)
-    if source is not None and not source.format.flags & av.format.Flags.ts_discont.value:
+    if source is not None and not has_flag(source, "ts_discont"):
         starts = [
             s.start_time * s.time_base
             for s in source.streams
@@ -430,7 +452,7 @@ def _refuse_own_source(path: str | os.PathLike[str], source: InputContainer) -> 
 
 
 def _open_watched(context: Any, watch: bool) -> list[str]:
-    """Opens an encoder; with ``watch`` returns what it warns of."""
+    """Opens an encoder; with ``watch`` returns what it says of options it does not know."""
     if not watch:
         context.open()
         return []
@@ -441,16 +463,21 @@ def _open_watched(context: Any, watch: bool) -> list[str]:
             context.open()
     finally:
         av.logging.set_level(level)
-    return [message.strip().rstrip(".") for severity, _, message in logs if severity <= av.logging.WARNING]
+    said = [message.strip().rstrip(".") for _, _, message in logs]
+    return [message for message in said if _NOT_UNDERSTOOD.search(message)]
 
 
 def _not_opened(
     entry: Encoder, video: VideoInfo, extra: dict[str, str], asked: dict[str, str], error: Exception
 ) -> UsageError | OutputError:
     if entry.hardware:
-        return OutputError(f"{entry.name} needs an NVIDIA card with its driver and an encoder on it; none answered here.")
+        return OutputError(
+            f"{entry.name} needs an NVIDIA card with its driver and an encoder on it; none answered here."
+        )
     if extra:
         given = ", ".join(f"{key}={value}" for key, value in extra.items())
         return UsageError(f"{entry.name} refuses these options: {given}.")
     reason = getattr(error, "strerror", None) or str(error)
-    return OutputError(f"{entry.name} cannot encode {video.width}x{video.height} pictures ({asked}): {reason}.")
+    return OutputError(
+        f"{entry.name} cannot encode {video.width}x{video.height} pictures ({asked}): {reason}."
+    )

@@ -55,7 +55,7 @@ class ColorModel(nn.Module):
     def _check(lightness: Tensor, hints: Tensor | None) -> None:
         if lightness.ndim != 4 or lightness.shape[1] != 1 or min(lightness.shape[-2:]) < MIN_SIDE:
             raise ValueError(
-                f"lightness must be (B, 1, H, W) with H and W at least {MIN_SIDE}, not {tuple(lightness.shape)}"
+                f"lightness must be (B, 1, H, W), H and W at least {MIN_SIDE}, not {tuple(lightness.shape)}"
             )
         expected = (lightness.shape[0], 3, *lightness.shape[-2:])
         if hints is not None and tuple(hints.shape) != expected:

@@ -44,7 +44,9 @@ class ModelEntry:
 
 _ENTRIES = (
     ModelEntry("unet", "our own U-Net; takes hints", "vidcolor.models.unet:UNet", True),
-    ModelEntry("grey", "neutral colour, no network: times everything else", "vidcolor.models.simple:Grey", False),
+    ModelEntry(
+        "grey", "neutral colour, no network: times everything else", "vidcolor.models.simple:Grey", False
+    ),
     ModelEntry("tiny", "two untrained convolutions, for tests", "vidcolor.models.simple:Tiny", False),
 )
 

@@ -28,7 +28,9 @@ class Tiny(ColorModel):
 
     def __init__(self, width: int = 8) -> None:
         super().__init__()
-        self.body = nn.Sequential(nn.Conv2d(4, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, 2, 3, padding=1))
+        self.body = nn.Sequential(
+            nn.Conv2d(4, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, 2, 3, padding=1)
+        )
         generator = torch.Generator().manual_seed(0)
         with torch.no_grad():
             for parameter in self.parameters():

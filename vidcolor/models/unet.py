@@ -7,6 +7,7 @@ stops at half the input's resolution: that is where a plain U-Net spends most of
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -44,18 +45,23 @@ class Residual(nn.Module):
 
 
 class Scene(nn.Module):
-    """Adds to every place what the whole picture says: its mean and its strongest responses.
+    """Adds to every place what the whole picture says: the mean of its features.
 
-    Convolutions see a window; whether grey is grass or carpet is often decided outside it.
+    Convolutions see a window; whether grey is grass or carpet is often decided outside it. The
+    summary is normalised: without that it grew during training until it drowned every place's own
+    features.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.mix = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU(inplace=True), nn.Linear(width, width))
+        self.mix = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, width), nn.ReLU(inplace=True), nn.Linear(width, width)
+        )
+        for parameter in self.mix[-1].parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
-        summary = torch.cat((x.mean((2, 3)), x.amax((2, 3))), 1)
-        out: Tensor = x + self.mix(summary)[:, :, None, None]
+        out: Tensor = x + self.mix(x.mean((2, 3)))[:, :, None, None]
         return out
 
 
@@ -78,13 +84,12 @@ class UNet(ColorModel):
         self.stem = nn.Conv2d(4, widths[0], 4, 2, 1)
         nn.init.zeros_(self.stem.weight[:, 1:])
         self.first = Block(widths[0], widths[0])
+        pairs = list(pairwise(widths))
         self.down = nn.ModuleList(
-            nn.Sequential(Block(inner, outer, 2), Residual(outer)) for inner, outer in zip(widths, widths[1:])
+            nn.Sequential(Block(inner, outer, 2), Residual(outer)) for inner, outer in pairs
         )
-        self.bottom = nn.Sequential(
-            Scene(widths[-1]), *(Residual(widths[-1]) for _ in range(bottom_blocks)), Scene(widths[-1])
-        )
-        pairs = list(zip(widths, widths[1:]))[::-1]
+        self.bottom = nn.Sequential(Scene(widths[-1]), *(Residual(widths[-1]) for _ in range(bottom_blocks)))
+        pairs.reverse()
         self.lift = nn.ModuleList(nn.Conv2d(outer, inner, 1, bias=False) for inner, outer in pairs)
         # One block is enough where the picture is largest: what matters there are edges.
         self.up = nn.ModuleList(
@@ -92,8 +97,8 @@ class UNet(ColorModel):
             for inner, _ in pairs
         )
         self.head = nn.Conv2d(widths[0], 2, 3, padding=1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
 
     def predict(self, lightness: Tensor, hints: Tensor | None) -> Tensor:
         ab = self.predict_half(lightness, hints)

@@ -28,6 +28,7 @@ DEFAULT = "default"
 """The name that stands for the weights in the package."""
 
 _FORMAT = "vidcolor-weights-1"
+_LARGEST_HALF = torch.finfo(torch.float16).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,11 @@ def save_weights(
         options: the options it was built with.
         training: anything JSON holds that says how it was trained.
         version: vidcolor's version.
-        half: store float32 tensors as float16, at half the size.
+        half: store weights as float16, at half the size; running statistics stay, and what it cannot hold.
     """
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     if half:
-        state = {k: v.half() if v.dtype == torch.float32 else v for k, v in state.items()}
+        state = {k: _halved(k, v) for k, v in state.items()}
     metadata = {
         "format": _FORMAT,
         "model": name,
@@ -79,6 +80,13 @@ def save_weights(
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _halved(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor in float16; as it is where it is no float32, or float16 could not hold it."""
+    if tensor.dtype != torch.float32 or tensor.abs().max() > _LARGEST_HALF or "running_" in name:
+        return tensor
+    return tensor.half()
 
 
 def load_weights(path: str | os.PathLike[str]) -> LoadedModel:
@@ -96,8 +104,9 @@ def load_weights(path: str | os.PathLike[str]) -> LoadedModel:
             metadata = stored.metadata() or {}
             _check_format(file, metadata)
             model = _build(file, metadata)
-            _check_shapes(file, model, {k: tuple(stored.get_slice(k).get_shape()) for k in stored.keys()})
-            state = {k: stored.get_tensor(k) for k in stored.keys()}
+            names = list(stored.keys())
+            _check_shapes(file, model, {k: tuple(stored.get_slice(k).get_shape()) for k in names})
+            state = {k: stored.get_tensor(k) for k in names}
             training = json.loads(metadata.get("training", "{}"))
     except (SafetensorError, OSError, ValueError, struct.error) as error:
         raise ModelError(f"{str(file)!r} is not a readable weights file: {error}") from error

@@ -68,7 +68,12 @@ def colorize(
 
     loaded = resolve_model(options.model)
     with VideoReader(
-        source, stream=options.stream, start=options.start, end=options.end, deinterlace=options.deinterlace, notify=note
+        source,
+        stream=options.stream,
+        start=options.start,
+        end=options.end,
+        deinterlace=options.deinterlace,
+        notify=note,
     ) as reader:
         video = reader.video
         colorist = Colorist(loaded.model, video, options, note)
@@ -98,7 +103,8 @@ def _changed(options: RunOptions, changes: dict[str, Any]) -> RunOptions:
     for_run = {f.name for f in fields(RunOptions)}
     for name in changes:
         if name not in for_encoder | for_run:
-            raise UsageError(f"there is no option {name!r}; there are: {', '.join(sorted(for_encoder | for_run))}")
+            known = ", ".join(sorted((for_encoder | for_run) - {"encoder"}))
+            raise UsageError(f"there is no option {name!r}; there are: {known}")
     encoder = replace(options.encoder, **{k: v for k, v in changes.items() if k in for_encoder})
     return replace(options, **{"encoder": encoder, **{k: v for k, v in changes.items() if k in for_run}})
 

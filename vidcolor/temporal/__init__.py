@@ -1,1 +1,4 @@
-"""Everything about time: shots, anchors, flow, propagation, smoothing, references. Empty until colour is carried between frames."""
+"""Everything about time: shots, anchors, flow, propagation, smoothing, references.
+
+Empty until colour is carried between frames.
+"""

@@ -1,1 +1,4 @@
-"""The training engine. Empty until ``vidcolor train`` comes; the first model's script is training/train_default.py."""
+"""The training engine.
+
+Empty until ``vidcolor train`` comes; the first model's script is training/train_default.py.
+"""

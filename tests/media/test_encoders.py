@@ -1,0 +1,171 @@
+"""The table of encoders: formats, options, containers."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import av
+import pytest
+
+from vidcolor.errors import UsageError
+from vidcolor.frames import ChromaLayout
+from vidcolor.media.encoders import (
+    ENCODERS,
+    choose_format,
+    container_format,
+    container_holds,
+    default_encoder,
+    encoder,
+    encoder_options,
+)
+
+C420, C422, C444 = ChromaLayout(1, 1), ChromaLayout(1, 0), ChromaLayout(0, 0)
+SOFTWARE = [name for name, entry in ENCODERS.items() if not entry.hardware]
+
+
+@pytest.mark.parametrize("name", SOFTWARE)
+@pytest.mark.parametrize("depth", [8, 10, 12])
+@pytest.mark.parametrize("layout", [C420, C422, C444])
+def test_every_line_of_the_table_opens(name: str, depth: int, layout: ChromaLayout) -> None:
+    """Defaults and the chosen format are such that the encoder takes them."""
+    form = choose_format(encoder(name), depth, layout)
+    context: Any = av.CodecContext.create(name, "w")
+    context.width, context.height, context.pix_fmt = 64, 64, form.name
+    context.framerate = Fraction(24)
+    context.options = encoder_options(encoder(name), form)
+    context.open()
+    assert context.options == {}  # all of them were known
+    components = av.VideoFormat(form.name, 64, 64).components
+    assert components[0].bits == form.depth
+    assert (components[1].height, components[1].width) == form.layout.size(64, 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "depth", "layout", "wanted"),
+    [
+        ("libx264", 8, C420, "yuv420p"),
+        ("libx264", 8, C444, "yuv444p"),
+        ("libx264", 9, C420, "yuv420p10le"),
+        ("libx264", 12, C422, "yuv422p10le"),
+        ("libx264", 16, C420, "yuv420p10le"),
+        ("libx265", 12, C420, "yuv420p12le"),
+        ("libx265", 14, C444, "yuv444p12le"),
+        ("libsvtav1", 8, C444, "yuv420p"),
+        ("libsvtav1", 10, C422, "yuv420p10le"),
+        ("libvpx-vp9", 8, ChromaLayout(0, 1), "yuv440p"),
+        ("ffv1", 9, C420, "yuv420p9le"),
+        ("ffv1", 14, C422, "yuv422p14le"),
+        ("ffv1", 16, C444, "yuv444p16le"),
+        ("ffv1", 8, ChromaLayout(2, 0), "yuv411p"),
+        ("prores_ks", 8, C420, "yuv422p10le"),
+        ("prores_ks", 10, C444, "yuv444p10le"),
+        ("libx264", 8, ChromaLayout(2, 0), "yuv422p"),
+        ("h264_nvenc", 10, C420, "yuv420p"),
+        ("hevc_nvenc", 12, C420, "yuv420p10le"),
+    ],
+)
+def test_formats(name: str, depth: int, layout: ChromaLayout, wanted: str) -> None:
+    assert choose_format(encoder(name), depth, layout).name == wanted
+
+
+def test_odd_sizes_take_the_coarsest_chroma_that_divides_them() -> None:
+    x264 = encoder("libx264")
+    assert choose_format(x264, 8, C420, (64, 47)).name == "yuv422p"
+    assert choose_format(x264, 10, C420, (65, 48)).name == "yuv444p10le"
+    assert choose_format(encoder("ffv1"), 8, C420, (65, 47)).name == "yuv420p"
+    with pytest.raises(UsageError, match="cannot encode pictures of odd size as yuv420p; it takes yuv444p"):
+        choose_format(x264, 8, C420, (65, 48), "yuv420p")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        ("gray", "gray has no room for colour; libx264 takes yuv420p, "),
+        ("nv12", "nv12 is not planar YUV; with libx264 use one of yuv420p"),
+        ("rgb24", "rgb24 is not planar YUV"),
+        ("yuvj420p", "yuvj420p is deprecated; yuv420p keeps"),
+        ("yuv420p12le", "libx264 cannot encode yuv420p12le; it takes"),
+        ("yuv", "Unknown pixel format 'yuv'; libx264 takes"),
+    ],
+)
+def test_formats_that_cannot_be(wanted: str, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        choose_format(encoder("libx264"), 8, C420, wanted=wanted)
+
+
+def _options(name: str, **given: object) -> dict[str, str]:
+    entry = encoder(name)
+    return encoder_options(entry, choose_format(entry, 8, C420), **given)  # type: ignore[arg-type]
+
+
+def test_crf_and_preset_are_spelt_as_the_encoder_does() -> None:
+    assert _options("libx264") == {"crf": "17", "preset": "medium"}
+    assert _options("libx264", crf=18.5, preset="slow") == {"crf": "18.5", "preset": "slow"}
+    assert _options("libvpx-vp9", crf=30, preset="2")["cpu-used"] == "2"
+    assert _options("hevc_nvenc", crf=21)["cq"] == "21"
+    assert _options("prores_ks")["profile"] == "hq"
+    assert _options("prores_ks", preset="lt")["profile"] == "lt"
+    prores = encoder("prores_ks")
+    assert encoder_options(prores, choose_format(prores, 10, C444))["profile"] == "4444"
+
+
+@pytest.mark.parametrize("rate", [("b", "2M"), ("b:v", "2M"), ("qp", "0"), ("crf", "30")])
+def test_a_rate_of_the_users_replaces_our_quality(rate: tuple[str, str]) -> None:
+    options = _options("libx264", extra=[rate])
+    assert options == {rate[0].partition(":")[0]: rate[1], "preset": "medium"}
+
+
+def test_x265_is_silenced_beside_the_users_parameters() -> None:
+    assert (
+        _options("libx265", extra=[("x265-params", "aq-mode=3")])["x265-params"] == "log-level=none:aq-mode=3"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "sentence"),
+    [
+        ("libx264", {"crf": 52}, "crf 52 is out of range; libx264 takes 0 to 51"),
+        ("libvpx-vp9", {"crf": -1}, "crf -1 is out of range; libvpx-vp9 takes 0 to 63"),
+        ("ffv1", {"crf": 1}, "ffv1 has no crf; leave it out"),
+        ("ffv1", {"preset": "fast"}, "ffv1 has no presets; leave it out"),
+        ("libsvtav1", {"preset": "medium"}, "Unknown preset 'medium'; libsvtav1 takes -1, 0, 1"),
+        ("libx264", {"extra": [("tunee", "film")]}, "libx264 has no option 'tunee'; did you mean tune"),
+        ("ffv1", {"extra": [("zzz", "1")]}, r"ffv1 has no option 'zzz'\."),
+    ],
+)
+def test_wrong_options(name: str, given: dict[str, object], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        _options(name, **given)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("a.mp4", "libx264"),
+        ("a.MKV", "libx264"),
+        ("a.mov", "libx264"),
+        ("a.webm", "libvpx-vp9"),
+        ("a.m4v", "libx264"),
+    ],
+)
+def test_default_encoder(name: str, wanted: str) -> None:
+    assert default_encoder(name) == wanted
+
+
+def test_containers() -> None:
+    assert container_format("x/a.MP4") == "mp4"
+    assert container_holds("mov", "prores_ks")
+    assert not container_holds("mp4", "prores_ks")
+    assert container_holds("matroska", "ffv1")
+    assert not container_holds("webm", "libx264")
+    for name in ("a.xyz", "a", "a.png"):
+        with pytest.raises(UsageError, match="no video container is known for"):
+            container_format(name)
+    with pytest.raises(UsageError, match="none of our encoders fits a gif file"):
+        default_encoder("a.gif")
+
+
+def test_an_unknown_encoder() -> None:
+    with pytest.raises(UsageError, match="Unknown encoder 'h264'; choose one of libx264, libx265"):
+        encoder("h264")
