@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains the first default model, from top to bottom on one page.
 
-    python training/train_default.py --data DATA --minutes 58 -o vidcolor/weights/default.safetensors
+    python training/train_default.py --data DATA --minutes 44 -o vidcolor/weights/default.safetensors
 
 DATA holds ``photos/<source>/*.jpg`` and ``video/train/…``; ``video/demo`` is never read. A tenth of
 every photo source and four Penny & Chip clips are held out and only measured. Beside the weights it
@@ -272,12 +272,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("VIDCOLOR_DATA", "../shared/data")))
-    parser.add_argument("--minutes", type=float, default=58)
+    parser.add_argument("--minutes", type=float, default=44)
     parser.add_argument(
         "--sizes", type=int, nargs=2, default=(96, 128), help="side of a crop in each half, pixels"
     )
-    parser.add_argument("--batches", type=int, nargs=2, default=(32, 24), help="crops a step in each half")
-    parser.add_argument("--rate", type=float, default=1.5e-3, help="highest learning rate")
+    parser.add_argument("--batches", type=int, nargs=2, default=(16, 16), help="crops a step in each half")
+    parser.add_argument("--rate", type=float, default=6e-4, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-o", "--output", type=Path, default=Path("vidcolor/weights/default.safetensors"))
     options = parser.parse_args()
@@ -312,7 +312,7 @@ def main() -> None:
         loss = loss_of(model, next(small if done < 0.5 else large), rare)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 50.0)
         optimizer.step()
         step += 1
         average_into(average, model, min(0.998, 1 - 10 / (step + 10)))

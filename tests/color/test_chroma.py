@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidcolor.color.chroma import ChromaMaker, ChromaTable, block_range, guided_upsample, luma_at_chroma
+from vidcolor.color.chroma import ChromaMaker, ChromaTable, block_range, guided_fits, luma_at_chroma
 from vidcolor.color.planes import ColorSpace, chroma_to_ab, chroma_to_rgb
 from vidcolor.frames import ChromaLayout
 
@@ -116,11 +116,14 @@ def test_colour_follows_lumas_edge() -> None:
     assert step[66] > 0.5 * (int(cr[48, 0]) - int(cr[48, -1]))
 
 
-def test_guided_upsample_keeps_what_does_not_change() -> None:
+def test_a_fit_keeps_what_does_not_change_and_follows_what_goes_with_the_guide() -> None:
     guide = np.random.default_rng(0).random((20, 30)).astype(np.float32)
     fine = cv2.resize(guide, (120, 80))
-    (flat,) = guided_upsample([np.full((20, 30), 3.5, np.float32)], guide, fine, radius=2, epsilon=1e-3)
-    assert flat == pytest.approx(3.5, abs=1e-4)
+    flat, along = guided_fits(
+        [np.full((20, 30), 3.5, np.float32), 2 * guide - 1], guide, radius=2, epsilon=1e-6
+    )
+    assert flat.enlarged(80, 120).of(fine) == pytest.approx(3.5, abs=1e-4)
+    assert along.enlarged(80, 120).of(fine) == pytest.approx(2 * fine - 1, abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ it is shared by.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,9 +17,10 @@ import numpy.typing as npt
 import torch
 
 from vidcolor.color.planes import ColorSpace, lab_to_ycc
+from vidcolor.color.resize import even_sided, shrink
 from vidcolor.frames import ChromaLayout, Plane
 
-__all__ = ["ChromaMaker", "ChromaTable", "guided_upsample", "luma_at_chroma"]
+__all__ = ["ChromaMaker", "ChromaTable", "guided_fits", "luma_at_chroma"]
 
 FloatImage = npt.NDArray[Any]
 """float32; OpenCV's stubs know no element types."""
@@ -126,87 +127,89 @@ def siting_offset(siting: str | None, layout: ChromaLayout) -> tuple[float, floa
 
 
 def luma_at_chroma(luma: Plane, layout: ChromaLayout, siting: str | None) -> Plane:
-    """Luma at the chroma samples' places and of their size, same dtype as ``luma``."""
-    height, width = luma.shape
+    """Luma at the chroma samples' places and of their size, same dtype as ``luma``.
+
+    A sample in the middle of its luma samples is their mean; one that lies on a luma sample is
+    weighted ¼, ½, ¼ around it, as the mean of the two boxes that meet there.
+    """
     dx, dy = siting_offset(siting, layout)
-    if layout.log2_y and dy == 0:
-        luma = cv2.resize(_even(luma, rows=True), (width, -(-height // 2)), interpolation=cv2.INTER_AREA)
-    elif layout.log2_y:
-        luma = cv2.sepFilter2D(luma, -1, _ONE, _TENT, borderType=cv2.BORDER_REPLICATE)[
-            0 if dy < 0 else 1 :: 2
+    boxes = [
+        _box_mean(_moved_by_one(luma, x, y), layout) for x in {0, round(2 * dx)} for y in {0, round(2 * dy)}
+    ]
+    while len(boxes) > 1:
+        boxes = [
+            cv2.addWeighted(one, 0.5, other, 0.5, 0)
+            for one, other in zip(boxes[::2], boxes[1::2], strict=True)
         ]
-    if layout.log2_x and dx == 0:
-        luma = cv2.resize(
-            _even(luma, columns=True), (-(-width // 2), luma.shape[0]), interpolation=cv2.INTER_AREA
-        )
-    elif layout.log2_x:
-        luma = cv2.sepFilter2D(luma, -1, _TENT, _ONE, borderType=cv2.BORDER_REPLICATE)[:, ::2]
+    return boxes[0]
+
+
+def _moved_by_one(plane: Plane, x: int, y: int) -> Plane:
+    """The plane ``x`` columns and ``y`` rows further on (-1, 0 or 1), its border repeated."""
+    if x == y == 0:
+        return plane
+    height, width = plane.shape
+    wide = cv2.copyMakeBorder(plane, int(y < 0), int(y > 0), int(x < 0), int(x > 0), cv2.BORDER_REPLICATE)
+    return wide[int(y > 0) :, int(x > 0) :][:height, :width]
+
+
+def _box_mean(luma: Plane, layout: ChromaLayout) -> Plane:
+    """Mean of the luma samples each chroma sample covers."""
+    luma = even_sided(luma, rows=bool(layout.log2_y), columns=bool(layout.log2_x))
+    if layout.log2_x and layout.log2_y:
+        return cv2.resize(luma, (luma.shape[1] // 2, luma.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    if layout.log2_y:
+        return cv2.addWeighted(luma[::2], 0.5, luma[1::2], 0.5, 0)
+    if layout.log2_x:
+        left, right = (np.ascontiguousarray(luma[:, start::2]) for start in (0, 1))
+        return cv2.addWeighted(left, 0.5, right, 0.5, 0)
     return np.ascontiguousarray(luma)
 
 
-_ONE = np.array([1.0])
-_TENT = np.array([0.25, 0.5, 0.25])
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A plane as a linear function of a guide, place by place: ``slope · guide + level``."""
+
+    slope: FloatImage
+    level: FloatImage
+
+    def enlarged(self, height: int, width: int) -> Fit:
+        """The same fit over a finer grid."""
+        size = (width, height)
+        return Fit(*(cv2.resize(x, size, interpolation=cv2.INTER_LINEAR) for x in (self.slope, self.level)))
+
+    def of(self, guide: FloatImage, rows: slice = slice(None)) -> FloatImage:
+        """The plane for a guide of these rows."""
+        out: FloatImage = self.slope[rows] * guide
+        out += self.level[rows]
+        return out
 
 
-def _even(plane: Plane, *, rows: bool = False, columns: bool = False) -> Plane:
-    """The plane with its last row or column repeated where their number is odd."""
-    bottom, right = plane.shape[0] % 2 * rows, plane.shape[1] % 2 * columns
-    if not bottom and not right:
-        return plane
-    return cv2.copyMakeBorder(plane, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+def guided_fits(values: Sequence[FloatImage], guide: FloatImage, *, radius: int, epsilon: float) -> list[Fit]:
+    """Planes as linear functions of a guide, so that at a finer size they change where the guide does.
 
-
-def guided_upsample(
-    values: Sequence[FloatImage],
-    guide: FloatImage,
-    fine_guide: FloatImage,
-    *,
-    radius: int,
-    epsilon: float,
-    shift: tuple[float, float] = (0.0, 0.0),
-) -> list[FloatImage]:
-    """Small planes brought to a larger guide's size so that they change where the guide does.
-
-    The fast guided filter (He and Sun 2015): each window's values are fitted as a linear function of
-    the guide, and the fits, not the values, are enlarged.
+    The fast guided filter (He and Sun 2015): the fits are made at the values' size and enlarged,
+    not the values themselves.
 
     Args:
         values: planes ``(h, w)``.
-        guide: ``(h, w)``, the guide at the values' size.
-        fine_guide: ``(H, W)``, the same quantity at the size wanted.
-        radius: of the windows, in small pixels.
+        guide: ``(h, w)``.
+        radius: of the windows a fit is made over, in pixels.
         epsilon: variance of the guide below which it is taken for flat, in its unit squared.
-        shift: ``(x, y)`` in small pixels: how far the fine grid's samples lie from a plain enlargement's.
-
-    Returns:
-        As many planes ``(H, W)``.
     """
     window = (2 * radius + 1, 2 * radius + 1)
 
     def mean(image: FloatImage) -> FloatImage:
-        blurred: FloatImage = cv2.blur(image, window, borderType=cv2.BORDER_REFLECT)
-        return blurred
-
-    def enlarge(image: FloatImage) -> FloatImage:
-        if shift != (0.0, 0.0):
-            move = np.array([[1, 0, -shift[0]], [0, 1, -shift[1]]], np.float32)
-            size = image.shape[1::-1]
-            image = cv2.warpAffine(image, move, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        large: FloatImage = cv2.resize(image, fine_guide.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        return large
+        return cv2.blur(image, window, borderType=cv2.BORDER_REFLECT)
 
     mean_guide = mean(guide)
     spread = mean(guide * guide) - mean_guide * mean_guide + np.float32(epsilon)
-    results = []
+    fits = []
     for plane in values:
         mean_plane = mean(plane)
         slope = (mean(guide * plane) - mean_guide * mean_plane) / spread
-        level = mean_plane - slope * mean_guide
-        fine = enlarge(mean(slope))
-        fine *= fine_guide
-        fine += enlarge(mean(level))
-        results.append(fine)
-    return results
+        fits.append(Fit(mean(slope), mean(mean_plane - slope * mean_guide)))
+    return fits
 
 
 # ---- a frame ------------------------------------------------------------------------------------
@@ -216,10 +219,18 @@ def guided_upsample(
 class Upsampling:
     """How ab follows luma's edges."""
 
+    long_side: int = 192
+    """Fits are made at most at this size, in pixels: a network's colour is no finer."""
     radius_share: float = 0.016
-    """Radius of the fit's windows, as a share of the small picture's longer side."""
+    """Radius of the fit's windows, as a share of the long side."""
     epsilon: float = 0.02**2
     """In Y′ squared."""
+
+
+_STRIP_SAMPLES = 32 * 1024
+"""Chroma samples worked on at once. Their arrays stay in the cache, and are small enough for the
+allocator to hand them out again instead of asking the system for fresh pages: twice as fast as whole
+planes."""
 
 
 class ChromaMaker:
@@ -258,43 +269,48 @@ class ChromaMaker:
             Two planes of ``layout.size(H, W)``, uint8 or uint16 by the output's depth.
         """
         at_chroma = luma_at_chroma(luma, self.layout, self.siting)
-        x, y = self._places(luma, at_chroma, ab)
-        chroma = self.table.look_up(at_chroma, x, y)
-        cb, cr = self._into_gamut(luma, *cv2.split(chroma))
-        return self._codes(cb), self._codes(cr)
+        low, high = block_range(luma, self.layout)
+        fits = [fit.enlarged(*at_chroma.shape) for fit in self._fits(luma.shape, at_chroma, ab)]
+        sample = np.uint8 if self.output.bit_depth == 8 else np.uint16
+        planes = np.empty((2, *at_chroma.shape), sample)
+        for rows in _strips(*at_chroma.shape):
+            guide = _signal(at_chroma[rows], *self.space.luma_scale)
+            chroma = self.table.look_up(at_chroma[rows], *(fit.of(guide, rows) for fit in fits))
+            fitted = self._into_gamut(low[rows], high[rows], *cv2.split(chroma))
+            for plane, values in zip(planes, fitted, strict=True):
+                plane[rows] = self._codes(values)
+        return planes[0], planes[1]
 
-    def _places(self, luma: Plane, at_chroma: Plane, ab: Sequence[FloatImage]) -> list[FloatImage]:
-        """ab at the chroma samples, already as places in the table."""
-        height, width = ab[0].shape
-        to_place, middle = np.float32(self.table.coordinate_scale), np.float32(self.table.coordinate_offset)
-        scale, offset = self.space.luma_scale
-        small = cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA)
+    def _fits(self, luma_size: tuple[int, ...], at_chroma: Plane, ab: Sequence[FloatImage]) -> list[Fit]:
+        """ab, as places in the table, fitted to luma at a small size."""
+        width, height = _within(self.upsampling.long_side, ab[0].shape)
+        # The guide is luma where chroma lies; ab is moved there too.
         dx, dy = siting_offset(self.siting, self.layout)
-        return guided_upsample(
-            [plane * to_place + middle for plane in ab],
-            _signal(small, scale, offset),
-            _signal(at_chroma, scale, offset),
+        shift = (dx * width / luma_size[1], dy * height / luma_size[0])
+        to_place, middle = np.float32(self.table.coordinate_scale), np.float32(self.table.coordinate_offset)
+        return guided_fits(
+            [_moved(shrink(x, height, width), shift) * to_place + middle for x in ab],
+            _signal(shrink(at_chroma, height, width), *self.space.luma_scale),
             radius=max(2, round(self.upsampling.radius_share * max(height, width))),
             epsilon=self.upsampling.epsilon,
-            shift=(dx * width / luma.shape[1], dy * height / luma.shape[0]),
         )
 
-    def _into_gamut(self, luma: Plane, cb: FloatImage, cr: FloatImage) -> tuple[FloatImage, FloatImage]:
+    def _into_gamut(
+        self, darkest: Plane, brightest: Plane, cb: FloatImage, cr: FloatImage
+    ) -> tuple[FloatImage, FloatImage]:
         """Chroma scaled towards neutral until no luma sample that shares it leaves the gamut."""
         k = self.space.coefficients
         scale, offset = self.space.luma_scale
-        darkest, brightest = block_range(luma, self.layout)
         red, blue = cr * np.float32(k.r), cb * np.float32(k.b)
         green = cv2.addWeighted(cb, -k.gb, cr, -k.gr, 0)
-        over = cv2.max(cv2.max(red, green), blue)
-        under = cv2.min(cv2.min(red, green), blue)
+        over = np.maximum(np.maximum(red, green), blue)
+        under = np.minimum(np.minimum(red, green, out=green), blue, out=blue)
         # Room above and below the luma, as signal; codes beyond nominal black and white leave none.
         above = _signal(brightest, -scale, offset + scale)
         below = _signal(darkest, -scale, offset)
-        np.maximum(over, _TINY, out=over)
-        np.minimum(under, -_TINY, out=under)
-        share = np.minimum(above / over, below / under)
-        np.clip(share, 0, 1, out=share)
+        above /= np.maximum(over, _TINY, out=over)
+        below /= np.minimum(under, -_TINY, out=under)
+        share = np.clip(np.minimum(above, below, out=above), 0, 1, out=above)
         return cb * share, cr * share
 
     def _codes(self, chroma: FloatImage) -> Plane:
@@ -310,6 +326,27 @@ class ChromaMaker:
 _TINY = np.float32(1e-9)
 
 
+def _strips(height: int, width: int) -> Iterator[slice]:
+    """Rows in strips of about ``_STRIP_SAMPLES``."""
+    step = max(1, _STRIP_SAMPLES // width)
+    return (slice(top, top + step) for top in range(0, height, step))
+
+
+def _within(long_side: int, size: tuple[int, ...]) -> tuple[int, int]:
+    """``(width, height)`` of a picture of ``size`` (height, width), made smaller where it is longer."""
+    factor = min(1.0, long_side / max(size))
+    return max(1, round(size[1] * factor)), max(1, round(size[0] * factor))
+
+
+def _moved(image: FloatImage, shift: tuple[float, float]) -> FloatImage:
+    """The picture as seen ``shift`` (x, y) pixels further on."""
+    if shift == (0.0, 0.0):
+        return image
+    move = np.array([[1, 0, -shift[0]], [0, 1, -shift[1]]], np.float32)
+    size = image.shape[1::-1]
+    return cv2.warpAffine(image, move, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
 def _signal(codes: Plane, scale: float, offset: float) -> FloatImage:
     """Codes as Y′: ``(code - offset) / scale``."""
     out: Any = codes.astype(np.float32)
@@ -322,9 +359,9 @@ def block_range(luma: Plane, layout: ChromaLayout) -> tuple[Plane, Plane]:
     """Lowest and highest luma among the samples each chroma sample covers, chroma-sized."""
     low = high = luma
     if layout.log2_y:
-        even = _even(luma, rows=True)
+        even = even_sided(luma, columns=False)
         low, high = np.minimum(even[::2], even[1::2]), np.maximum(even[::2], even[1::2])
     if layout.log2_x:
-        low, high = _even(low, columns=True), _even(high, columns=True)
+        low, high = even_sided(low, rows=False), even_sided(high, rows=False)
         low, high = np.minimum(low[:, ::2], low[:, 1::2]), np.maximum(high[:, ::2], high[:, 1::2])
     return low, high

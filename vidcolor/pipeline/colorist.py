@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from vidcolor.color.planes import ColorSpace
+from vidcolor.color.resize import shrink
 from vidcolor.errors import VidcolorError
 from vidcolor.frames import Frame, Plane, VideoInfo
 from vidcolor.models import ColorModel
@@ -108,11 +108,7 @@ class Colorist:
 
     def _lightness(self, luma: Plane) -> npt.NDArray[np.float32]:
         """L at the network's size, upright: ``(h, w)`` float32 in [0, 100]."""
-        height, width = self.size
-        smaller = width <= luma.shape[1] and height <= luma.shape[0]
-        small = cv2.resize(
-            luma, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-        )
+        small = shrink(luma, *self.size)
         upright: npt.NDArray[np.float32] = np.rot90(self.lightness_of[small], self.turns)
         return upright
 
