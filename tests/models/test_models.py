@@ -127,11 +127,11 @@ def test_models_by_name_and_by_file(tmp_path: Path) -> None:
 
 
 def test_unknown_names_and_options() -> None:
-    with pytest.raises(UsageError, match="there is no model 'grau'; give one of default, unet, grey, tiny"):
+    with pytest.raises(UsageError, match="There is no model 'grau'; give one of default, unet, grey, tiny"):
         resolve_model("grau")
-    with pytest.raises(UsageError, match="there is no model 'grau'; there are: unet"):
+    with pytest.raises(UsageError, match="There is no model 'grau'; there are: unet"):
         create_model("grau")
-    with pytest.raises(UsageError, match="model 'tiny' has no option 'depth'; its options: width"):
+    with pytest.raises(UsageError, match="Model 'tiny' has no option 'depth'; its options: width"):
         create_model("tiny", depth=3)
 
 
@@ -144,7 +144,7 @@ def _write(path: Path, **metadata: str) -> Path:
 
 def test_files_that_are_not_ours_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
-    with pytest.raises(ModelError, match="there is no weights file"):
+    with pytest.raises(ModelError, match="There is no weights file"):
         load_weights(path)
     path.write_bytes(b"")
     with pytest.raises(ModelError, match="not a readable weights file"):
@@ -158,7 +158,7 @@ def test_files_that_are_not_ours_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not a weights file of vidcolor's"):
         load_weights(_write(path))
     ours = {"format": "vidcolor-weights-1"}
-    with pytest.raises(ModelError, match="describes a model that cannot be built: there is no model 'vgg'"):
+    with pytest.raises(ModelError, match="describes a model that cannot be built: There is no model 'vgg'"):
         load_weights(_write(path, **ours, model="vgg"))
     with pytest.raises(ModelError, match="cannot be built"):
         load_weights(_write(path, **ours, model="tiny", options="{"))

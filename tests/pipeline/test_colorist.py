@@ -75,14 +75,14 @@ def test_no_frame_is_lost_when_memory_runs_out(error: Exception) -> None:
     assert model.calls[:3] == [8, 4, 2]
     assert set(model.calls[3:]) <= {1, 2}
     assert notices == [
-        "memory ran out on cpu; going on with 4 frames at once",
-        "memory ran out on cpu; going on with 2 frames at once",
+        "Memory ran out on cpu; it goes on with 4 frames at once.",
+        "Memory ran out on cpu; it goes on with 2 frames at once.",
     ]
 
 
 def test_too_little_memory_for_one_picture_is_said() -> None:
     with pytest.raises(
-        VidcolorError, match="not enough memory on cpu for one picture of 64x48; give a smaller"
+        VidcolorError, match="Not enough memory on cpu for one picture of 64x48; give a smaller"
     ):
         list(colorist(Hungry(0, OUT_OF_MEMORY[0]), video(), batch_size=4).color(frames(4)))
 

@@ -1,5 +1,6 @@
 """A film from file to coloured file, decoded again and compared."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from vidcolor.errors import InputError, ModelError, OutputError, UsageError
 from vidcolor.models import ColorModel
 from vidcolor.models.simple import Tiny
 from vidcolor.pipeline.options import Progress
+from vidcolor.pipeline.run import _understood
 
 LOSSLESS = {"codec": "ffv1", "model": "tiny", "network_size": 32, "device": "cpu"}
 
@@ -186,3 +188,14 @@ def test_bad_requests(tmp_path: Path) -> None:
         with pytest.raises(kind):
             vidcolor.colorize(**{"output": result, "model": "grey", **arguments})  # type: ignore[arg-type]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "text.mp4"]
+
+
+def test_a_matrix_that_colour_cannot_be_made_in(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.mkv", frames=3)
+    info = vidcolor.probe(source).streams[0].video
+    assert info is not None
+    odd = replace(info, tags=replace(info.tags, matrix="ictcp"))
+    notices: list[str] = []
+    assert _understood(odd, notices.append).tags.matrix == "smpte170m"
+    assert notices == ["Colour cannot be made in the file's matrix, ictcp; the result is smpte170m."]
+    assert _understood(info, notices.append) is info

@@ -131,24 +131,24 @@ def _refuse_contradictions(values: dict[str, Any]) -> None:
     """Options that cannot both be meant."""
     start, end, duration = values["start"], values["end"], values["duration"]
     if end is not None and duration is not None:
-        raise UsageError("--to and -t exclude each other")
+        raise UsageError("--to and -t exclude each other.")
     if end is not None and end <= (start or 0):
-        raise UsageError("--to must be later than --ss" if start else "--to must be later than 0")
+        raise UsageError("--to must be later than --ss." if start else "--to must be later than 0.")
     if duration == 0:
-        raise UsageError("-t must be longer than 0")
+        raise UsageError("-t must be longer than 0.")
     for one, other in (("yes", "no_overwrite"), ("quiet", "verbose")):
         if values[one] and values[other]:
-            raise UsageError(f"--{one} and --{other.replace('_', '-')} exclude each other")
+            raise UsageError(f"--{one} and --{other.replace('_', '-')} exclude each other.")
 
 
 def _target(source: str, output: str | None, codec: str | None) -> Path:
     """The file to write."""
     if output == STDIN:
-        raise UsageError("a film cannot be written to stdout; give -o the name of a file")
+        raise UsageError("A film cannot be written to stdout; give -o the name of a file.")
     if output is not None and not Path(output).is_dir():
         return Path(output)
     if source == STDIN or "://" in source:
-        raise UsageError("the input is not a file, so the output needs a name; give one with -o")
+        raise UsageError("The input is not a file, so the output needs a name; give one with -o.")
     from vidcolor.pipeline.names import default_output  # brings PyAV
 
     beside = default_output(Path(source), codec)
@@ -163,7 +163,7 @@ def _may_overwrite(source: str, target: Path, *, never: bool) -> bool:
         write(f"vidcolor: overwrite {printable(str(target))}? [y/N] ")
         if sys.stdin.readline().strip().lower() in ("y", "yes"):
             return True
-    raise OutputError(f"{str(target)!r} exists; give -y to overwrite it, or another name with -o")
+    raise OutputError(f"{str(target)!r} exists; give -y to overwrite it, or another name with -o.")
 
 
 def _same(source: str, target: Path) -> bool:

@@ -38,7 +38,7 @@ class ModelEntry:
         unknown = sorted(set(options) - set(known))
         if unknown:
             allowed = ", ".join(known) if known else "none"
-            raise UsageError(f"model {self.name!r} has no option {unknown[0]!r}; its options: {allowed}")
+            raise UsageError(f"Model {self.name!r} has no option {unknown[0]!r}; its options: {allowed}.")
         return cls(**options)
 
 
@@ -64,7 +64,7 @@ def get_entry(name: str) -> ModelEntry:
     try:
         return _TABLE[name]
     except KeyError:
-        raise UsageError(f"there is no model {name!r}; there are: {', '.join(_TABLE)}") from None
+        raise UsageError(f"There is no model {name!r}; there are: {', '.join(_TABLE)}.") from None
 
 
 def create_model(name: str, **options: Any) -> ColorModel:

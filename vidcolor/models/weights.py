@@ -98,7 +98,7 @@ def load_weights(path: str | os.PathLike[str]) -> LoadedModel:
     """
     file = Path(path)
     if not file.is_file():
-        raise ModelError(f"there is no weights file {str(file)!r}")
+        raise ModelError(f"There is no weights file {str(file)!r}.")
     try:
         with safe_open(file, framework="pt") as stored:
             metadata = stored.metadata() or {}
@@ -109,7 +109,7 @@ def load_weights(path: str | os.PathLike[str]) -> LoadedModel:
             state = {k: stored.get_tensor(k) for k in names}
             training = json.loads(metadata.get("training", "{}"))
     except (SafetensorError, OSError, ValueError, struct.error) as error:
-        raise ModelError(f"{str(file)!r} is not a readable weights file: {error}") from error
+        raise ModelError(f"{str(file)!r} is not a readable weights file: {str(error).rstrip('.')}.") from error
     # Copied into the model's own float32 tensors, whatever they are stored as.
     model.load_state_dict(state)
     return LoadedModel(model.eval(), file.name, training if isinstance(training, dict) else {})
@@ -119,7 +119,7 @@ def _check_format(file: Path, metadata: dict[str, str]) -> None:
     found = metadata.get("format")
     if found != _FORMAT:
         said = f"its format is {found!r}" if found else "it does not say which model it is for"
-        raise ModelError(f"{str(file)!r} is not a weights file of vidcolor's ({said}; expected {_FORMAT!r})")
+        raise ModelError(f"{str(file)!r} is not a weights file of vidcolor's ({said}; expected {_FORMAT!r}).")
 
 
 def _build(file: Path, metadata: dict[str, str]) -> ColorModel:
@@ -128,7 +128,7 @@ def _build(file: Path, metadata: dict[str, str]) -> ColorModel:
         options = json.loads(metadata.get("options", "{}"))
         return create_model(name, **options)
     except (VidcolorError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{str(file)!r} describes a model that cannot be built: {error}") from error
+        raise ModelError(f"{str(file)!r} describes a model that cannot be built: {str(error).rstrip('.')}.") from error
 
 
 def _check_shapes(file: Path, model: ColorModel, stored: dict[str, tuple[int, ...]]) -> None:
@@ -136,11 +136,11 @@ def _check_shapes(file: Path, model: ColorModel, stored: dict[str, tuple[int, ..
     if stored.keys() != expected.keys():
         name = sorted(stored.keys() ^ expected.keys())[0]
         where = "lacks" if name in expected else "holds an unknown"
-        raise ModelError(f"{str(file)!r} does not fit its model: it {where} tensor {name!r}")
+        raise ModelError(f"{str(file)!r} does not fit its model: it {where} tensor {name!r}.")
     for name, shape in stored.items():
         if shape != expected[name]:
             raise ModelError(
-                f"{str(file)!r} does not fit its model: tensor {name!r} is {shape}, not {expected[name]}"
+                f"{str(file)!r} does not fit its model: tensor {name!r} is {shape}, not {expected[name]}."
             )
 
 
@@ -166,7 +166,7 @@ def resolve_model(name: str | os.PathLike[str]) -> LoadedModel:
     if Path(text).exists() or text.endswith(".safetensors"):
         return load_weights(text)
     known = ", ".join((DEFAULT, *entries))
-    raise UsageError(f"there is no model {text!r}; give one of {known}, or a weights file")
+    raise UsageError(f"There is no model {text!r}; give one of {known}, or a weights file.")
 
 
 def load_model(name: str | os.PathLike[str] = DEFAULT) -> ColorModel:

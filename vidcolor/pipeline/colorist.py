@@ -98,11 +98,11 @@ class Colorist:
         """After running out of memory with ``failed`` frames at once."""
         if failed == 1:
             raise VidcolorError(
-                f"not enough memory on {self.device} for one picture of {self.size[1]}x{self.size[0]};"
-                " give a smaller --network-size or another --device"
+                f"Not enough memory on {self.device} for one picture of {self.size[1]}x{self.size[0]};"
+                " give a smaller --network-size or another --device."
             )
         self.batch_size = failed // 2
-        self.notify(f"memory ran out on {self.device}; going on with {self.batch_size} frames at once")
+        self.notify(f"Memory ran out on {self.device}; it goes on with {self.batch_size} frames at once.")
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 

@@ -34,14 +34,14 @@ def choose_device(wanted: str) -> torch.device:
     except RuntimeError:
         device = None
     if device is None or device.type not in ("cpu", "cuda", "mps"):
-        raise UsageError(f"there is no device {wanted!r}; give auto, cpu, cuda, cuda:N or mps")
+        raise UsageError(f"There is no device {wanted!r}; give auto, cpu, cuda, cuda:N or mps.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         found = torch.cuda.device_count()
         raise UsageError(
-            f"device {wanted!r} is not usable: torch sees {found or 'no'} CUDA devices; try --device cpu"
+            f"Device {wanted!r} is not usable: torch sees {found or 'no'} CUDA devices; try --device cpu."
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise UsageError("device 'mps' is not usable on this machine; try --device cpu")
+        raise UsageError("Device 'mps' is not usable on this machine; try --device cpu.")
     return device
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from vidcolor import __version__
 from vidcolor.color.chroma import ChromaMaker
-from vidcolor.color.planes import ColorSpace
+from vidcolor.color.planes import MATRICES, ColorSpace
 from vidcolor.errors import UsageError
 from vidcolor.frames import ColorFrame, VideoInfo
 from vidcolor.media.reader import VideoReader
@@ -75,9 +75,9 @@ def colorize(
         deinterlace=options.deinterlace,
         notify=note,
     ) as reader:
-        video = reader.video
+        video = _understood(reader.video, note)
         colorist = Colorist(loaded.model, video, options, note)
-        with _writer(target, reader, options, loaded.label, note) as writer:
+        with _writer(target, reader, video, options, loaded.label, note) as writer:
             frames = prefetch(reader.frames(writer.copy), _FRAMES_AHEAD)
             with_ab = prefetch(colorist.color(frames), colorist.batch_size)
             count, total = 0, _expected_frames(video, options)
@@ -104,19 +104,24 @@ def _changed(options: RunOptions, changes: dict[str, Any]) -> RunOptions:
     for name in changes:
         if name not in for_encoder | for_run:
             known = ", ".join(sorted((for_encoder | for_run) - {"encoder"}))
-            raise UsageError(f"there is no option {name!r}; there are: {known}")
+            raise UsageError(f"There is no option {name!r}; there are: {known}.")
     encoder = replace(options.encoder, **{k: v for k, v in changes.items() if k in for_encoder})
     return replace(options, **{"encoder": encoder, **{k: v for k, v in changes.items() if k in for_run}})
 
 
 def _writer(
-    target: Path, reader: VideoReader, options: RunOptions, model: str, notify: Callable[[str], None]
+    target: Path,
+    reader: VideoReader,
+    video: VideoInfo,
+    options: RunOptions,
+    model: str,
+    notify: Callable[[str], None],
 ) -> VideoWriter:
     encoder = options.encoder
     return VideoWriter(
         target,
         reader.container,
-        reader.video,
+        video,
         codec=encoder.codec,
         crf=encoder.crf,
         preset=encoder.preset,
@@ -128,6 +133,15 @@ def _writer(
         end=options.end,
         notify=notify,
     )
+
+
+def _understood(video: VideoInfo, notify: Callable[[str], None]) -> VideoInfo:
+    """The stream with a matrix that colour can be made in, in place of one that it cannot."""
+    if video.tags.matrix is None or video.tags.matrix in MATRICES:
+        return video
+    space = ColorSpace.of(video.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
+    notify(f"Colour cannot be made in the file's matrix, {video.tags.matrix}; the result is {space.matrix}.")
+    return replace(video, tags=replace(video.tags, matrix=space.matrix))
 
 
 def _expected_frames(video: VideoInfo, options: RunOptions) -> int | None:
