@@ -18,6 +18,8 @@ import numpy as np
 
 from vidcolor.metrics import colorfulness
 
+UNSPECIFIED = 2
+"""H.273's code for a matrix the file does not name; players take BT.709 for HD then, libav BT.601."""
 GREY_BELOW = 3.0
 """Colourfulness under which a film counts as black and white."""
 
@@ -33,14 +35,16 @@ def pick(path: Path, wanted: list[int], width: int) -> Iterator[tuple[np.ndarray
         for index, frame in enumerate(container.decode(video=0)):
             if index in wanted:
                 height = round(frame.height * width / frame.width)
-                colour = frame.to_ndarray(format="rgb24", width=width, height=height)
+                matrix = "ITU709" if frame.colorspace == UNSPECIFIED and frame.height > 576 else None
+                small = frame.reformat(format="rgb24", width=width, height=height, src_colorspace=matrix)
+                colour = small.to_ndarray()
                 luma = frame.reformat(format="gray", width=width, height=height).to_ndarray()
                 yield np.dstack([luma] * 3), colour
 
 
 def sheet(source: Path, result: Path, frames: int, width: int) -> np.ndarray:
     """The contact sheet, ``(H, W, 3)`` uint8 RGB."""
-    total = count_frames(source)
+    total = min(count_frames(source), count_frames(result))
     wanted = [round((i + 0.5) * total / frames - 0.5) for i in range(frames)]
     pairs = list(zip(pick(source, wanted, width), pick(result, wanted, width), strict=False))
     coloured = np.mean([colorfulness(truth) for (_, truth), _ in pairs]) > GREY_BELOW

@@ -109,10 +109,15 @@ def load_weights(path: str | os.PathLike[str]) -> LoadedModel:
             state = {k: stored.get_tensor(k) for k in names}
             training = json.loads(metadata.get("training", "{}"))
     except (SafetensorError, OSError, ValueError, struct.error) as error:
-        raise ModelError(f"{str(file)!r} is not a readable weights file: {str(error).rstrip('.')}.") from error
+        raise ModelError(f"{str(file)!r} is not a readable weights file: {_bare(error)}.") from error
     # Copied into the model's own float32 tensors, whatever they are stored as.
     model.load_state_dict(state)
     return LoadedModel(model.eval(), file.name, training if isinstance(training, dict) else {})
+
+
+def _bare(error: Exception) -> str:
+    """An error's words, to end a sentence with."""
+    return str(error).rstrip(".")
 
 
 def _check_format(file: Path, metadata: dict[str, str]) -> None:
@@ -128,7 +133,7 @@ def _build(file: Path, metadata: dict[str, str]) -> ColorModel:
         options = json.loads(metadata.get("options", "{}"))
         return create_model(name, **options)
     except (VidcolorError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{str(file)!r} describes a model that cannot be built: {str(error).rstrip('.')}.") from error
+        raise ModelError(f"{str(file)!r} describes a model that cannot be built: {_bare(error)}.") from error
 
 
 def _check_shapes(file: Path, model: ColorModel, stored: dict[str, tuple[int, ...]]) -> None:
