@@ -19,8 +19,8 @@ CARD = """\
 # The default model
 
 vidcolor's own U-Net ({parameters:.1f} million parameters, float16 in the file), the first model that comes
-with the package. It is a beginning: it knows grass, foliage, skin and the cartoons it has seen, and is cautious
-or brown about most other things.
+with the package. It is a beginning: it knows grass, foliage, skin and the cartoons it has seen, and is
+cautious or brown about most other things.
 
 ## Training
 

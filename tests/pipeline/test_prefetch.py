@@ -34,7 +34,7 @@ def test_it_runs_ahead_but_not_further_than_it_may() -> None:
     time.sleep(0.3)
     # One handed out, four waiting, one in the thread's hand.
     assert len(made) == 6
-    ahead.close()  # type: ignore[attr-defined]
+    ahead.close()
 
 
 def test_an_error_comes_after_the_items_before_it() -> None:
@@ -60,7 +60,7 @@ def test_leaving_early_closes_the_source_and_joins_the_thread() -> None:
 
     chained = prefetch(prefetch(items(), 2), 2)
     assert next(chained) == 0
-    chained.close()  # type: ignore[attr-defined]
+    chained.close()
     assert closed_in == ["prefetch"]
     assert not threads()
 

@@ -1,5 +1,6 @@
 """A film from file to coloured file, decoded again and compared."""
 
+import threading
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -147,6 +148,21 @@ def test_nothing_is_left_after_a_failure(tmp_path: Path, monkeypatch: pytest.Mon
     _give(monkeypatch, Broken())
     with pytest.raises(ValueError, match="broken on purpose"):
         vidcolor.colorize(source, tmp_path / "b.mkv")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mkv"]
+
+
+def test_no_thread_outlives_an_interruption(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.mkv", frames=200)
+
+    def interrupt(progress: Progress) -> None:
+        if progress.frame == 5:
+            raise KeyboardInterrupt
+
+    # The exception, and with it every frame of the call, is still held when the threads are counted.
+    with pytest.raises(KeyboardInterrupt) as held:
+        vidcolor.colorize(source, tmp_path / "b.mkv", progress=interrupt, **LOSSLESS)
+    assert held.value.__traceback__ is not None
+    assert not [thread for thread in threading.enumerate() if thread.name == "prefetch"]
     assert [p.name for p in tmp_path.iterdir()] == ["a.mkv"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TypeVar
 
 __all__ = ["prefetch"]
@@ -15,11 +15,13 @@ _POLL_SECONDS = 0.1
 """How soon a waiting thread notices that its reader has gone."""
 
 
-def prefetch(items: Iterable[T], size: int) -> Iterator[T]:
+def prefetch(items: Iterable[T], size: int) -> Generator[T, None, None]:
     """The same items, made in a thread that runs at most ``size`` of them ahead.
 
     An error in the thread is raised here, at the place of the item it prevented. When this iterator
-    is closed, exhausted or fails, the thread is stopped and joined, and ``items`` is closed in it.
+    is closed, exhausted or fails, the thread is stopped and joined, and ``items`` is closed in it. Close
+    it (``contextlib.closing``) before what ``items`` reads from: after an exception it would else live
+    on in the traceback, with its thread.
 
     >>> list(prefetch(range(5), 2))
     [0, 1, 2, 3, 4]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -77,9 +78,12 @@ def colorize(
     ) as reader:
         video = _understood(reader.video, note)
         colorist = Colorist(loaded.model, video, options, note)
-        with _writer(target, reader, video, options, loaded.label, note) as writer:
-            frames = prefetch(reader.frames(writer.copy), _FRAMES_AHEAD)
-            with_ab = prefetch(colorist.color(frames), colorist.batch_size)
+        # The stages that run in threads are closed first, whatever happens, and only then their ends.
+        with (
+            _writer(target, reader, video, options, loaded.label, note) as writer,
+            closing(prefetch(reader.frames(writer.copy), _FRAMES_AHEAD)) as frames,
+            closing(prefetch(colorist.color(frames), colorist.batch_size)) as with_ab,
+        ):
             count, total = 0, _expected_frames(video, options)
             for frame in _with_planes(with_ab, video, writer):
                 writer.write(frame)
