@@ -129,6 +129,8 @@ def test_models_by_name_and_by_file(tmp_path: Path) -> None:
 def test_unknown_names_and_options() -> None:
     with pytest.raises(UsageError, match="There is no model 'grau'; give one of default, unet, grey, tiny"):
         resolve_model("grau")
+    with pytest.raises(UsageError, match="Model 'unet' knows nothing by itself; give a weights file of it"):
+        resolve_model("unet")
     with pytest.raises(UsageError, match="There is no model 'grau'; there are: unet"):
         create_model("grau")
     with pytest.raises(UsageError, match="Model 'tiny' has no option 'depth'; its options: width"):

@@ -1,6 +1,8 @@
 """A film from file to coloured file, decoded again and compared."""
 
+import os
 import threading
+import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -136,6 +138,35 @@ def test_no_frame_is_lost_on_out_of_memory(tmp_path: Path, monkeypatch: pytest.M
     assert decode_pts(tmp_path / "b.mkv") == decode_pts(source)
     for one, other in zip(decode_luma(source), decode_luma(tmp_path / "b.mkv"), strict=True):
         assert np.array_equal(one, other)
+
+
+def test_a_pipe_that_gives_nothing_more_can_be_interrupted(tmp_path: Path) -> None:
+    film = make_clip(tmp_path / "a.ts", frames=120).read_bytes()
+    pipe = tmp_path / "pipe.ts"
+    os.mkfifo(pipe)
+    let_go = threading.Event()
+
+    def feed() -> None:
+        with pipe.open("wb") as end:
+            end.write(film[: len(film) * 3 // 4])
+            end.flush()
+            let_go.wait(60)
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+
+    def interrupt(progress: Progress) -> None:
+        if progress.frame == 3:
+            raise KeyboardInterrupt
+
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        vidcolor.colorize(pipe, tmp_path / "b.mkv", progress=interrupt, **LOSSLESS)
+    # Well before the pipe would have let it go.
+    assert time.monotonic() - begun < 40
+    assert {p.name for p in tmp_path.iterdir()} == {"a.ts", "pipe.ts"}
+    let_go.set()
+    feeder.join()
 
 
 class Broken(ColorModel):

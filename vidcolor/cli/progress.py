@@ -101,7 +101,11 @@ def _make_bar(total: int | None) -> Any:
         file=sys.stderr,
         dynamic_ncols=True,
         leave=False,
-        bar_format="frame {n_fmt}/{total_fmt} |{bar}| {rate_noinv_fmt}, {remaining} left",
+        bar_format=(
+            "frame {n_fmt}, {rate_noinv_fmt}"
+            if total is None
+            else "frame {n_fmt}/{total_fmt} |{bar}| {rate_noinv_fmt}, {remaining} left"
+        ),
     )
 
 

@@ -37,7 +37,7 @@ def setting(owner: type, field: str, *names: str, **more: Any) -> Callable[[Any]
 def _complete_model(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from vidcolor.models import list_models
 
-    names = ["default", *(entry.name for entry in list_models())]
+    names = ["default", *(entry.name for entry in list_models() if not entry.needs_weights)]
     matching = [CompletionItem(name) for name in names if name.startswith(incomplete)]
     return matching or [CompletionItem(incomplete, type="file")]
 

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
@@ -94,7 +94,8 @@ class VideoReader:
         self._notify = notify
         self._deinterlacer = Deinterlacer(deinterlace)
         self._faults = Faults()
-        self._closed = self._used = self._past_end = False
+        self._closed = self._past_end = False
+        self._reading: Generator[Frame, None, None] | None = None
         self._open()
         self._seek()  # here, because it may open the file anew, and the writer looks at ``container``
 
@@ -107,9 +108,14 @@ class VideoReader:
         self.close()
 
     def close(self) -> None:
-        """Closes the file; iteration, if it still goes on in another thread, must have been stopped."""
+        """Closes the file; iteration, if it still goes on in another thread, must have been stopped.
+
+        Where that thread waits inside libav for a pipe that gives nothing, the file is left open:
+        closing it under the thread would crash.
+        """
         self._closed = True
-        self._container.close()
+        if self._reading is None or not self._reading.gi_running:
+            self._container.close()
 
     @property
     def container(self) -> InputContainer:
@@ -130,9 +136,12 @@ class VideoReader:
         Raises:
             InputError: no frame could be decoded, or none lies in the range.
         """
-        if self._used:
+        if self._reading is not None:
             raise RuntimeError("frames() reads the film once; open it again to read it again")
-        self._used = True
+        self._reading = self._read(on_packet)
+        return self._reading
+
+    def _read(self, on_packet: Callable[[Packet], None] | None) -> Generator[Frame, None, None]:
         self._tell_conversions()
         index = 0
         for picture, pts, duration in self._deinterlaced(self._timed(self._decoded(on_packet))):

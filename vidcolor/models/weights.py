@@ -166,6 +166,8 @@ def resolve_model(name: str | os.PathLike[str]) -> LoadedModel:
         loaded = load_weights(default_weights())
         return LoadedModel(loaded.model, DEFAULT, loaded.training)
     entries = {entry.name: entry for entry in list_models()}
+    if text in entries and entries[text].needs_weights:
+        raise UsageError(f"Model {text!r} knows nothing by itself; give a weights file of it.")
     if text in entries:
         return LoadedModel(create_model(text).eval(), text)
     if Path(text).exists() or text.endswith(".safetensors"):

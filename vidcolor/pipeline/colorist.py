@@ -83,16 +83,27 @@ class Colorist:
         done = 0
         while done < len(batch):
             count = min(self.batch_size, len(batch) - done)
-            try:
-                found = self._network(pictures[done : done + count])
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
+            found = self._network_or_none(pictures[done : done + count])
+            if found is None:
                 self._make_smaller(count)
                 continue
             for frame, ab in zip(batch[done : done + count], found, strict=True):
                 yield AbFrame(frame, (ab[0], ab[1]))
             done += count
+
+    def _network_or_none(
+        self, pictures: list[npt.NDArray[np.float32]]
+    ) -> list[npt.NDArray[np.float32]] | None:
+        """As :meth:`_network`; None when memory ran out.
+
+        The error is let go of here: while it is held, so is all that the failed call had in memory.
+        """
+        try:
+            return self._network(pictures)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        return None
 
     def _make_smaller(self, failed: int) -> None:
         """After running out of memory with ``failed`` frames at once."""

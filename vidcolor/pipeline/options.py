@@ -52,6 +52,12 @@ class RunOptions:
     overwrite: bool = False
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
 
+    def __post_init__(self) -> None:
+        for name in ("start", "end"):
+            given = getattr(self, name)
+            if given is not None:  # from Python a time may come as an int or a float
+                object.__setattr__(self, name, Fraction(given))
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

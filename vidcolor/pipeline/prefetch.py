@@ -12,10 +12,13 @@ __all__ = ["prefetch"]
 T = TypeVar("T")
 
 _POLL_SECONDS = 0.1
-"""How soon a waiting thread notices that its reader has gone."""
+"""How soon a waiting thread notices that it is no longer wanted."""
+_GRACE_SECONDS = 2.0
+"""How long a thread may take over the item in its hand when it is no longer wanted. One that takes longer
+waits for a pipe or a disk that does not answer; it is left behind, and ends with the process."""
 
 
-def prefetch(items: Iterable[T], size: int) -> Generator[T, None, None]:
+def prefetch(items: Iterable[T], size: int, stop: threading.Event | None = None) -> Generator[T, None, None]:
     """The same items, made in a thread that runs at most ``size`` of them ahead.
 
     An error in the thread is raised here, at the place of the item it prevented. When this iterator
@@ -23,16 +26,23 @@ def prefetch(items: Iterable[T], size: int) -> Generator[T, None, None]:
     it (``contextlib.closing``) before what ``items`` reads from: after an exception it would else live
     on in the traceback, with its thread.
 
+    Args:
+        items: what is made in the thread.
+        size: items that may wait, at least 1.
+        stop: set it to end this iterator, wherever it waits; shared by several of them in a row, it
+            lets all go at once, where closing the last would wait for the first.
+
     >>> list(prefetch(range(5), 2))
     [0, 1, 2, 3, 4]
     """
     if size < 1:
         raise ValueError(f"size must be at least 1, not {size}")
     waiting: queue.Queue[tuple[str, T | BaseException | None]] = queue.Queue(size)
+    stop = stop or threading.Event()
     gone = threading.Event()
 
     def put(kind: str, item: T | BaseException | None) -> bool:
-        while not gone.is_set():
+        while not gone.is_set() and not stop.is_set():
             try:
                 waiting.put((kind, item), timeout=_POLL_SECONDS)
                 return True
@@ -57,8 +67,11 @@ def prefetch(items: Iterable[T], size: int) -> Generator[T, None, None]:
     thread = threading.Thread(target=work, name="prefetch", daemon=True)
     thread.start()
     try:
-        while True:
-            kind, item = waiting.get()
+        while not stop.is_set():
+            try:
+                kind, item = waiting.get(timeout=_POLL_SECONDS)
+            except queue.Empty:
+                continue
             if kind == "end":
                 return
             if kind == "error":
@@ -67,4 +80,4 @@ def prefetch(items: Iterable[T], size: int) -> Generator[T, None, None]:
             yield item  # type: ignore[misc]
     finally:
         gone.set()
-        thread.join()
+        thread.join(_GRACE_SECONDS)

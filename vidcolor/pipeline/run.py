@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -78,11 +79,13 @@ def colorize(
     ) as reader:
         video = _understood(reader.video, note)
         colorist = Colorist(loaded.model, video, options, note)
-        # The stages that run in threads are closed first, whatever happens, and only then their ends.
+        stop = threading.Event()
+        # Left in reverse, whatever happens: the threads first, and only then what they read and write.
         with (
             _writer(target, reader, video, options, loaded.label, note) as writer,
-            closing(prefetch(reader.frames(writer.copy), _FRAMES_AHEAD)) as frames,
-            closing(prefetch(colorist.color(frames), colorist.batch_size)) as with_ab,
+            closing(prefetch(reader.frames(writer.copy), _FRAMES_AHEAD, stop)) as frames,
+            closing(prefetch(colorist.color(frames), colorist.batch_size, stop)) as with_ab,
+            _setting(stop),
         ):
             count, total = 0, _expected_frames(video, options)
             for frame in _with_planes(with_ab, video, writer):
@@ -99,6 +102,15 @@ def colorize(
         model=loaded.label,
         device=str(colorist.device),
     )
+
+
+@contextmanager
+def _setting(event: threading.Event) -> Iterator[None]:
+    """Sets an event on the way out."""
+    try:
+        yield
+    finally:
+        event.set()
 
 
 def _changed(options: RunOptions, changes: dict[str, Any]) -> RunOptions:
