@@ -188,8 +188,8 @@ class Fit:
 def guided_fits(values: Sequence[FloatImage], guide: FloatImage, *, radius: int, epsilon: float) -> list[Fit]:
     """Planes as linear functions of a guide, so that at a finer size they change where the guide does.
 
-    The fast guided filter (He and Sun 2015): the fits are made at the values' size and enlarged,
-    not the values themselves.
+    After the fast guided filter (He and Sun 2015): the fits are made at the values' size and
+    enlarged, not the values themselves.
 
     Args:
         values: planes ``(h, w)``.
@@ -208,7 +208,10 @@ def guided_fits(values: Sequence[FloatImage], guide: FloatImage, *, radius: int,
     for plane in values:
         mean_plane = mean(plane)
         slope = (mean(guide * plane) - mean_guide * mean_plane) / spread
-        fits.append(Fit(mean(slope), mean(mean_plane - slope * mean_guide)))
+        slope = mean(slope)
+        # The level is what the slope leaves of the plane itself, not of its mean as in the filter:
+        # nothing the plane holds is blurred, and the guide only adds what is too fine for it.
+        fits.append(Fit(slope, plane - slope * guide))
     return fits
 
 
@@ -219,9 +222,9 @@ def guided_fits(values: Sequence[FloatImage], guide: FloatImage, *, radius: int,
 class Upsampling:
     """How ab follows luma's edges."""
 
-    long_side: int = 192
-    """Fits are made at most at this size, in pixels: a network's colour is no finer."""
-    radius_share: float = 0.016
+    long_side: int = 384
+    """Fits are made at most at this size, in pixels."""
+    radius_share: float = 0.006
     """Radius of the fit's windows, as a share of the long side."""
     epsilon: float = 0.02**2
     """In Y′ squared."""
@@ -291,7 +294,7 @@ class ChromaMaker:
         return guided_fits(
             [_moved(shrink(x, height, width), shift) * to_place + middle for x in ab],
             _signal(shrink(at_chroma, height, width), *self.space.luma_scale),
-            radius=max(2, round(self.upsampling.radius_share * max(height, width))),
+            radius=max(1, round(self.upsampling.radius_share * max(height, width))),
             epsilon=self.upsampling.epsilon,
         )
 
