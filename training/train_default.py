@@ -240,7 +240,9 @@ def measure(model: UNet, pictures: list[Picture]) -> dict[str, float]:
     rows = []
     for picture in pictures:
         lab = rgb_to_lab(torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255)
-        found = torch.cat((lab[:, :1], model(lab[:, :1])), 1)
+        grains = model(lab[:, :1])[..., :: model.grain, :: model.grain]
+        ab = F.interpolate(grains, size=lab.shape[-2:], mode="bilinear", align_corners=False)
+        found = torch.cat((lab[:, :1], ab), 1)
         result, grey = (to_picture(x) for x in (found, lab * torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1)))
         rows.append((psnr(result, picture), psnr(grey, picture), colorfulness(result), colorfulness(picture)))
     result_db, grey_db, colour, true_colour = np.mean(rows, 0).tolist()

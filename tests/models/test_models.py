@@ -46,6 +46,12 @@ def test_any_size(model: ColorModel, size: tuple[int, int]) -> None:
     assert ab.isfinite().all()
 
 
+def test_ab_is_as_coarse_as_it_says(model: ColorModel) -> None:
+    ab = model.infer(pictures((64, 96)))
+    one_each = ab[..., :: model.grain, :: model.grain]
+    assert torch.equal(one_each.repeat_interleave(model.grain, -1).repeat_interleave(model.grain, -2), ab)
+
+
 def test_hints_are_taken_or_change_nothing(model: ColorModel) -> None:
     lightness = pictures((48, 64))
     hints = torch.zeros(2, 3, 48, 64)

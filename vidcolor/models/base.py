@@ -21,6 +21,8 @@ class ColorModel(nn.Module):
 
     multiple = 1
     """``predict`` is given heights and widths that are multiples of this."""
+    grain = 1
+    """ab is the same over squares of this side, in pixels, counted from the top left."""
     takes_hints = False
     """Whether hints change the answer; a model that takes none ignores them."""
 

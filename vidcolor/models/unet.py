@@ -76,6 +76,7 @@ class UNet(ColorModel):
     than being thrown by them.
     """
 
+    grain = 2
     takes_hints = True
 
     def __init__(self, widths: Sequence[int] = (32, 64, 128, 224, 320), bottom_blocks: int = 1) -> None:
@@ -101,8 +102,9 @@ class UNet(ColorModel):
             nn.init.zeros_(parameter)
 
     def predict(self, lightness: Tensor, hints: Tensor | None) -> Tensor:
-        ab = self.predict_half(lightness, hints)
-        return F.interpolate(ab, scale_factor=2, mode="bilinear", align_corners=False)
+        # Repeated, not interpolated: what enlarges it further can follow luma's edges, and would have to
+        # undo a blur first.
+        return F.interpolate(self.predict_half(lightness, hints), scale_factor=2, mode="nearest")
 
     def predict_half(self, lightness: Tensor, hints: Tensor | None) -> Tensor:
         """ab at half the input's size, ``(B, 2, H/2, W/2)``; H and W multiples of ``multiple``."""

@@ -124,10 +124,10 @@ class Colorist:
         return upright
 
     def _network(self, pictures: list[npt.NDArray[np.float32]]) -> list[npt.NDArray[np.float32]]:
-        """ab ``(2, h, w)`` of each picture, turned back to how it is stored."""
+        """ab ``(2, h, w)`` of each picture at the network's own grain, turned back to how it is stored."""
         stack = torch.from_numpy(np.stack(pictures)[:, None]).to(self.device)
         with autocast(self.device, self.precision):
             ab = self.model.infer(stack.contiguous(memory_format=torch.channels_last))
-        found = ab.float().cpu().numpy()
+        found = ab[..., :: self.model.grain, :: self.model.grain].float().cpu().numpy()
         found *= self.saturation
         return [np.ascontiguousarray(np.rot90(one, -self.turns, (1, 2))) for one in found]
