@@ -4,8 +4,8 @@
     python training/train_default.py --data DATA --minutes 44 -o vidcolor/weights/default.safetensors
 
 DATA holds ``photos/<source>/*.jpg`` and ``video/train/…``; ``video/demo`` is never read. A tenth of
-every photo source and four Penny & Chip clips are held out and only measured. Beside the weights it
-writes ``default.json``: what was trained on, for how long, and the held-out figures.
+every photo source and four Penny & Chip clips are held out and only measured. What it was trained on,
+for how long, and the held-out figures go into the weights file; ``write_card.py`` makes the card of it.
 
 The network learns ab (CIE Lab, sRGB) from lightness, now and then with a few true colours as hints.
 The loss is a Huber loss in ab, weighted by the square root of how rare the true colour is (after
@@ -39,7 +39,7 @@ from vidcolor import __version__
 from vidcolor.color.lab import lab_to_rgb, rgb_to_lab
 from vidcolor.metrics import colorfulness, psnr
 from vidcolor.models.unet import UNet
-from vidcolor.models.weights import save_weights
+from vidcolor.models.weights import load_weights, save_weights
 
 SHORT_SIDE = 160
 """Pictures are kept at this short side, in pixels (the photographs' own)."""
@@ -282,7 +282,11 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=6e-4, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-o", "--output", type=Path, default=Path("vidcolor/weights/default.safetensors"))
+    parser.add_argument("--measure", action="store_true", help="only measure the output again, as it is")
     options = parser.parse_args()
+    if options.measure:
+        measure_again(options.output, load_all(options.data)[1])
+        return
 
     torch.manual_seed(options.seed)
     started = time.monotonic()
@@ -335,8 +339,16 @@ def main() -> None:
         "trained_on": {k: len(v) for k, v in training.items()}, "held_out": held,
     }  # fmt: skip
     save(options.output, average, settings, summary)
-    options.output.with_suffix(".json").write_text(json.dumps(summary, indent=2) + "\n")
     print(json.dumps(summary, indent=2))
+
+
+def measure_again(path: Path, validation: dict[str, list[Picture]]) -> None:
+    """Puts fresh held-out figures into a weights file's summary."""
+    loaded = load_weights(path)
+    assert isinstance(loaded.model, UNet)
+    held = {source: measure(loaded.model, pictures) for source, pictures in validation.items() if pictures}
+    print(json.dumps(held, indent=2))
+    save(path, loaded.model.eval(), {}, {**loaded.training, "held_out": held})
 
 
 def save(path: Path, model: UNet, settings: dict[str, object], summary: dict[str, object]) -> None:

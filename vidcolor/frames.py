@@ -105,7 +105,7 @@ class VideoInfo:
     bit_depth: int
     """Bits of a luma sample as the reader hands it out (8–16)."""
     layout: ChromaLayout
-    """Chroma subsampling of the source; 4:2:0 for grey, RGB and palette sources."""
+    """The nearest of 4:2:0, 4:2:2 and 4:4:4 to the source's; 4:2:0 for grey, RGB and palette sources."""
     tags: ColorTags
     """As the file says them."""
     sample_aspect: Fraction

@@ -53,14 +53,11 @@ def test_every_line_of_the_table_opens(name: str, depth: int, layout: ChromaLayo
         ("libx265", 14, C444, "yuv444p12le"),
         ("libsvtav1", 8, C444, "yuv420p"),
         ("libsvtav1", 10, C422, "yuv420p10le"),
-        ("libvpx-vp9", 8, ChromaLayout(0, 1), "yuv440p"),
         ("ffv1", 9, C420, "yuv420p9le"),
         ("ffv1", 14, C422, "yuv422p14le"),
         ("ffv1", 16, C444, "yuv444p16le"),
-        ("ffv1", 8, ChromaLayout(2, 0), "yuv411p"),
         ("prores_ks", 8, C420, "yuv422p10le"),
         ("prores_ks", 10, C444, "yuv444p10le"),
-        ("libx264", 8, ChromaLayout(2, 0), "yuv422p"),
         ("h264_nvenc", 10, C420, "yuv420p"),
         ("hevc_nvenc", 12, C420, "yuv420p10le"),
     ],
@@ -82,7 +79,7 @@ def test_odd_sizes_take_the_coarsest_chroma_that_divides_them() -> None:
     ("wanted", "sentence"),
     [
         ("gray", "gray has no room for colour; libx264 takes yuv420p, "),
-        ("nv12", "nv12 is not planar YUV; with libx264 use one of yuv420p"),
+        ("nv12", "nv12 is not planar YUV in 4:2:0, 4:2:2 or 4:4:4; with libx264 use one of yuv420p"),
         ("rgb24", "rgb24 is not planar YUV"),
         ("yuvj420p", "yuvj420p is deprecated; yuv420p keeps"),
         ("yuv420p12le", "libx264 cannot encode yuv420p12le; it takes"),
@@ -92,6 +89,13 @@ def test_odd_sizes_take_the_coarsest_chroma_that_divides_them() -> None:
 def test_formats_that_cannot_be(wanted: str, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         choose_format(encoder("libx264"), 8, C420, wanted=wanted)
+
+
+@pytest.mark.parametrize("wanted", ["yuv411p", "yuv410p", "yuv440p", "yuv440p10le"])
+def test_layouts_that_colour_is_not_made_in(wanted: str) -> None:
+    """FFV1 could take them."""
+    with pytest.raises(UsageError, match=f"{wanted} is not planar YUV in 4:2:0, 4:2:2 or 4:4:4; with ffv1"):
+        choose_format(encoder("ffv1"), 8, C420, wanted=wanted)
 
 
 def _options(name: str, **given: object) -> dict[str, str]:
@@ -132,6 +136,15 @@ def test_x265_is_silenced_beside_the_users_parameters() -> None:
         ("libsvtav1", {"preset": "medium"}, "Unknown preset 'medium'; libsvtav1 takes -1, 0, 1"),
         ("libx264", {"extra": [("tunee", "film")]}, "libx264 has no option 'tunee'; did you mean tune"),
         ("ffv1", {"extra": [("zzz", "1")]}, r"ffv1 has no option 'zzz'\."),
+        ("libx264", {"extra": [("pix_fmt", "gray")]}, r"pix_fmt cannot be set by -e: use --pix-fmt\."),
+        ("libx264", {"extra": [("pixel_format:v", "gray")]}, "pixel_format:v cannot be set by -e: use --pix"),
+        ("libx264", {"extra": [("time_base", "1/5")]}, "time_base cannot be set by -e: the source's is kept"),
+        (
+            "libx264",
+            {"extra": [("color_range", "2")]},
+            "color_range cannot be set by -e: the source's is kept",
+        ),
+        ("libx264", {"extra": [("pixel_formatt", "1")]}, r"libx264 has no option 'pixel_formatt'\."),
     ],
 )
 def test_wrong_options(name: str, given: dict[str, object], sentence: str) -> None:
@@ -153,6 +166,32 @@ def test_default_encoder(name: str, wanted: str) -> None:
     assert default_encoder(name) == wanted
 
 
+@pytest.mark.parametrize(
+    ("name", "depth", "wanted"),
+    [
+        ("a.webm", 8, "libvpx-vp9"),
+        ("a.webm", 9, "libsvtav1"),
+        ("a.webm", 10, "libsvtav1"),
+        ("a.webm", 16, "libsvtav1"),
+        ("a.mp4", 10, "libx264"),
+        ("a.mkv", 12, "libx264"),
+    ],
+)
+def test_default_encoder_for_a_depth(name: str, depth: int, wanted: str) -> None:
+    assert default_encoder(name, depth) == wanted
+
+
+def test_containers_are_asked_for_a_header() -> None:
+    """Their tables say that they hold these."""
+    assert not container_holds("mov", "libsvtav1")
+    assert not container_holds("mov", "av1_nvenc")
+    assert container_holds("mov", "h264_nvenc")
+    assert not container_holds("mpegts", "ffv1")
+    assert container_holds("mxf", "prores_ks")
+    with pytest.raises(UsageError, match=r"a\.ogv: no \.ogv file can hold what our encoders make"):
+        default_encoder("a.ogv")
+
+
 def test_containers() -> None:
     assert container_format("x/a.MP4") == "mp4"
     assert container_holds("mov", "prores_ks")
@@ -162,7 +201,7 @@ def test_containers() -> None:
     for name in ("a.xyz", "a", "a.png"):
         with pytest.raises(UsageError, match="no video container is known for"):
             container_format(name)
-    with pytest.raises(UsageError, match="none of our encoders fits a gif file"):
+    with pytest.raises(UsageError, match=r"no \.gif file can hold what our encoders make"):
         default_encoder("a.gif")
 
 

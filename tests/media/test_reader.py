@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import numpy as np
 import pytest
 
 from tests.clips import decode_luma, decode_pts, luma_pattern, make_clip, make_frame, packets, remux, truncate
+from tests.media.through import NoSeek, late_sound
 from vidcolor.errors import InputError, UsageError
 from vidcolor.frames import ChromaLayout, Frame, VideoInfo
 from vidcolor.media.luma import luma_plane
@@ -143,6 +143,15 @@ def test_range_of_silent_grey(tmp_path: Path, codec: str, pix_fmt: str, said: st
     assert Reading(make_clip(tmp_path / "a.mkv", codec=codec, pix_fmt=pix_fmt)).video.tags.range == said
 
 
+@pytest.mark.parametrize(
+    ("pix_fmt", "name"), [("yuv411p", "4:1:1"), ("yuv410p", "4:1:0"), ("yuv440p", "4:4:0")]
+)
+def test_rare_chroma_is_told(tmp_path: Path, pix_fmt: str, name: str) -> None:
+    reading = Reading(make_clip(tmp_path / "a.mkv", codec="ffv1", pix_fmt=pix_fmt, frames=1))
+    assert reading.video.layout == ChromaLayout(1, 1)
+    assert reading.notices == [f"Its chroma is {name}, which is not made here; it is taken as 4:2:0."]
+
+
 def test_transparency_is_told(tmp_path: Path) -> None:
     reading = Reading(make_clip(tmp_path / "a.mkv", codec="ffv1", pix_fmt="yuva420p", frames=2))
     assert reading.video.has_alpha
@@ -150,6 +159,15 @@ def test_transparency_is_told(tmp_path: Path) -> None:
 
 
 # Times
+
+
+@pytest.mark.parametrize(("suffix", "begin"), [("mkv", Fraction(5)), ("ts", Fraction(0))])
+def test_the_beginning_is_told(tmp_path: Path, suffix: str, begin: Fraction) -> None:
+    clip = make_clip(
+        tmp_path / f"a.{suffix}", pts=range(5000, 5400, 40), time_base=Fraction(1, 1000), rate=25
+    )
+    with VideoReader(clip) as reader:
+        assert reader.begin == begin
 
 
 def test_constant_rate(tmp_path: Path) -> None:
@@ -287,11 +305,9 @@ def test_streams_that_appear_in_the_middle(tmp_path: Path) -> None:
     assert len(Reading(NoSeek(film)).frames) == 64
 
 
-class NoSeek:
-    """A file that reads like a pipe."""
-
-    def __init__(self, path: Path) -> None:
-        self.read = io.BytesIO(path.read_bytes()).read
+def test_sound_that_comes_late(tmp_path: Path) -> None:
+    with VideoReader(late_sound(tmp_path / "a.ts")) as reader:
+        assert [(s.channels, s.sample_rate) for s in reader.info.streams if s.kind == "audio"] == [(1, 48000)]
 
 
 def test_standard_input(tmp_path: Path) -> None:
@@ -358,7 +374,9 @@ def test_start_after_the_end(tmp_path: Path) -> None:
 
 
 def test_empty_range(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="range is empty"):
+    with pytest.raises(
+        UsageError, match=r"^The range is empty: it must end later than it starts \(START to END\)\.$"
+    ):
         VideoReader(make_clip(tmp_path / "a.mp4"), start=Fraction(2), end=Fraction(1))
 
 

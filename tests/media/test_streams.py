@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.clips import FONT, decode_luma, decode_pts, make_clip, packets, remux
-from tests.media.through import coloured, packet_times, through
+from tests.media.through import NoSeek, coloured, late_sound, packet_times, through
 from vidcolor.media.probe import probe
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.writer import VideoWriter
@@ -134,11 +134,8 @@ class TestConversions:
     def test_sound_for_webm(self, tmp_path: Path) -> None:
         film = make_clip(tmp_path / "a.mp4", frames=48, audio=1)
         passed = through(film, tmp_path / "b.webm")
-        assert (
-            passed.left_out
-            == passed.notes
-            == ["Audio stream 1 (aac, eng) cannot be held by WebM and is converted to Opus."]
-        )
+        assert passed.left_out == []
+        assert passed.notes == ["Audio stream 1 (aac, eng) cannot be held by WebM and is converted to Opus."]
         wave, start = _sound(tmp_path / "b.webm")
         assert abs(start) <= Fraction(1, 500)
         assert abs(len(wave) / 48000 - 2) < 0.05
@@ -148,7 +145,8 @@ class TestConversions:
         film = make_clip(tmp_path / "a.avi", frames=48, audio=1, audio_codec="adpcm_ima_wav")
         passed = through(film, tmp_path / "b.mov", **QUICK)
         assert [s.codec for s in probe(tmp_path / "b.mov").streams] == ["h264", "aac"]
-        assert passed.left_out == [
+        assert passed.left_out == []
+        assert passed.notes == [
             "Audio stream 1 (adpcm_ima_wav) cannot be held by MOV and is converted to AAC."
         ]
         wave, _ = _sound(tmp_path / "b.mov")
@@ -174,14 +172,16 @@ class TestConversions:
             (Fraction(1, 2), Fraction(2, 5), "line 1"),
             (1, Fraction(2, 5), "line 2"),
         ]
-        assert len(passed.left_out) == 1
-        assert "is converted to" in passed.left_out[0]
+        assert passed.left_out == []
+        assert len(passed.notes) == 1
+        assert "is converted to" in passed.notes[0]
 
     def test_what_cannot_be_is_left_out_and_told(self, tmp_path: Path) -> None:
         film = make_clip(tmp_path / "a.mkv", audio=1, attachment=True, videos=2)
         passed = through(film, tmp_path / "b.webm", stream=0)
         assert kinds(tmp_path / "b.webm") == ["video", "audio"]
-        assert passed.left_out == [
+        assert passed.left_out == ["video stream 1 (h264)", "attached files (font.ttf)"]
+        assert passed.notes == [
             "Video stream 1 (h264) cannot be held by WebM and is left out.",
             "Audio stream 2 (aac, eng) cannot be held by WebM and is converted to Opus.",
             "Attached files (font.ttf) cannot be held by WebM and are left out.",
@@ -198,7 +198,8 @@ class TestConversions:
                     packet.stream = stream
                     out.mux(packet)
         passed = through(film, tmp_path / "b.mp4", **QUICK)
-        assert passed.left_out == [
+        assert passed.left_out == ["subtitle stream 1 (hdmv_pgs_subtitle, fre)"]
+        assert passed.notes == [
             "Subtitle stream 1 (hdmv_pgs_subtitle, fre) cannot be held by MP4 and is left out."
         ]
         assert through(film, tmp_path / "b.mkv", **QUICK).left_out == []
@@ -262,9 +263,23 @@ class TestDescriptions:
 
     def test_chapters_without_a_place(self, tmp_path: Path) -> None:
         film = make_clip(tmp_path / "a.mkv", chapters=True)
-        assert through(film, tmp_path / "b.avi").left_out == [
-            "Chapters cannot be held by AVI and are left out."
-        ]
+        passed = through(film, tmp_path / "b.avi")
+        assert passed.left_out == ["chapters"]
+        assert passed.notes == ["Chapters cannot be held by AVI and are left out."]
+
+    @pytest.mark.parametrize("shape", ["mp4", "mov"])
+    def test_chapters_from_a_pipe(self, tmp_path: Path, shape: str) -> None:
+        """Read from there, their track looks like subtitles; those that there are stay."""
+        film = make_clip(
+            tmp_path / f"a.{shape}",
+            chapters=True,
+            frames=48,
+            subtitles=True,
+            container_options={"movflags": "faststart"},
+        )
+        through(NoSeek(film), tmp_path / "b.mp4", **QUICK)
+        assert kinds(tmp_path / "b.mp4") == ["video", "subtitle", "data"]
+        assert [c.start for c in probe(tmp_path / "b.mp4").chapters] == [0, 1]
 
     @pytest.mark.parametrize("ending", ["mp4", "mov", "mkv", "webm"])
     @pytest.mark.parametrize("shape", ["mp4", "mkv"])
@@ -361,6 +376,24 @@ class TestFaults:
         with VideoReader(film) as reader:
             offset = reader.offset
         assert packet_times(tmp_path / "b.mp4", 1)[0][0] == packet_times(film, 1)[0][0] - offset
+
+    def test_sound_that_comes_late(self, tmp_path: Path) -> None:
+        film = late_sound(tmp_path / "a.ts")
+        passed = through(film, tmp_path / "b.mp4", **QUICK)
+        assert passed.notes == passed.left_out == []
+        # MP4 has no use for the 7 bytes in front (ADTS), which say in every packet what the codec is.
+        assert packets(tmp_path / "b.mp4", "audio") == [p[7:] for p in packets(film, "audio")]
+        times = [time for time, _ in packet_times(tmp_path / "b.mp4", 1)]
+        assert abs(times[0]) < Fraction(1, 10)
+        assert abs(times[-1] - 40) < Fraction(1, 10)
+
+    def test_sound_that_is_not_found(self, tmp_path: Path) -> None:
+        film = late_sound(tmp_path / "a.ts")
+        passed = through(NoSeek(film), tmp_path / "b.mp4", **QUICK)
+        assert passed.left_out == ["audio stream 1 (aac, eng)"]
+        assert passed.notes == [
+            "Audio stream 1 (aac, eng) is left out: its channels and sample rate could not be found."
+        ]
 
     def test_without_a_source(self, tmp_path: Path) -> None:
         """Parts of a film are made without its other streams."""

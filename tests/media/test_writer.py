@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from fractions import Fraction
@@ -482,6 +484,24 @@ class TestPlace:
         assert (tmp_path / "b.mkv").is_symlink()
         assert len(decode_luma(tmp_path / "store" / "real.mkv")) == 2
 
+    def test_standard_input_itself_is_refused(self, tmp_path: Path) -> None:
+        source = make_clip(tmp_path / "a.mkv", frames=2)
+        before = source.read_bytes()
+        code = (
+            "import sys; from vidcolor.media.reader import VideoReader\n"
+            "from vidcolor.media.writer import VideoWriter\n"
+            "with VideoReader('-') as film:\n"
+            "    VideoWriter(sys.argv[1], film.container, film.video, overwrite=True).abort()"
+        )
+        for name, refused in (("a.mkv", True), ("b.mkv", False)):
+            with source.open("rb") as file:
+                done = subprocess.run(
+                    [sys.executable, "-c", code, str(tmp_path / name)], stdin=file, capture_output=True
+                )
+            assert (b"a.mkv is the input itself; name another file" in done.stderr) == refused
+            assert (done.returncode != 0) == refused
+        assert source.read_bytes() == before
+
     def test_the_input_itself_is_refused(self, tmp_path: Path) -> None:
         source = make_clip(tmp_path / "a.mkv", frames=2)
         (tmp_path / "link.mkv").symlink_to(source)
@@ -556,6 +576,18 @@ class TestChoices:
         through(make_clip(tmp_path / "a.mkv", frames=2), tmp_path / "b.webm")
         assert video_stream(tmp_path / "b.webm").codec == "vp9"
 
+    def test_deep_webm_gets_av1(self, tmp_path: Path) -> None:
+        source = make_clip(tmp_path / "a.mkv", codec="ffv1", pix_fmt="yuv420p10le", frames=2)
+        passed = through(source, tmp_path / "b.webm")
+        assert (video_stream(tmp_path / "b.webm").codec, passed.bit_depth) == ("av1", 10)
+        assert passed.notes == []
+
+    def test_rare_chroma_becomes_420(self, tmp_path: Path) -> None:
+        source = make_clip(tmp_path / "a.mkv", codec="ffv1", pix_fmt="yuv411p", frames=2)
+        passed = through(source, tmp_path / "b.mkv", codec="ffv1")
+        assert video_stream(tmp_path / "b.mkv").pixel_format == "yuv420p"
+        np.testing.assert_array_equal(decode_luma(tmp_path / "b.mkv"), passed.luma)
+
     def test_hevc_in_mp4_is_what_apple_plays(self, tmp_path: Path) -> None:
         source = make_clip(tmp_path / "a.mkv", frames=2, size=(64, 64))
         through(source, tmp_path / "b.mp4", codec="libx265", **QUICK)
@@ -575,6 +607,13 @@ class TestChoices:
             ("b.mkv", {"codec": "ffv1", "crf": 20}, r"ffv1 has no crf"),
             ("b.mkv", {"pix_fmt": "gray"}, r"gray has no room for colour; libx264 takes yuv420p, "),
             ("b.mkv", {"pix_fmt": "nv12"}, r"nv12 is not planar YUV"),
+            (
+                "b.mkv",
+                {"pix_fmt": "yuv411p", "codec": "ffv1"},
+                r"yuv411p is not planar YUV in 4:2:0, 4:2:2 or",
+            ),
+            ("b.ogv", {}, r"b\.ogv: no \.ogv file can hold what our encoders make"),
+            ("b.mkv", {"extra": (("pixel_format", "gray"),)}, r"cannot be set by -e: use --pix-fmt\."),
             ("b.mkv", {"pix_fmt": "yuv420p12le"}, r"libx264 cannot encode yuv420p12le"),
             (
                 "b.mkv",
@@ -610,11 +649,20 @@ class TestChoices:
             through(make_clip(tmp_path / "a.mkv", frames=2), tmp_path / "b.mkv", codec="h264_nvenc")
 
     @pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1"])
-    def test_encoders_are_silent(self, tmp_path: Path, codec: str, capfd: pytest.CaptureFixture[str]) -> None:
+    def test_encoders_are_silent(self, tmp_path: Path, codec: str) -> None:
+        """In a process of its own: SVT-AV1 asks only once whether it may speak."""
         source = make_clip(tmp_path / "a.mkv", frames=2, size=(64, 64))
-        capfd.readouterr()
-        through(source, tmp_path / "b.mkv", codec=codec)
-        assert capfd.readouterr() == ("", "")
+        code = (
+            "import sys; from pathlib import Path; from tests.media.through import through\n"
+            "through(Path(sys.argv[1]), Path(sys.argv[2]), codec=sys.argv[3])"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, source, tmp_path / "b.mkv", codec],
+            capture_output=True,
+            cwd=Path(__file__).parents[2],
+            check=True,
+        )
+        assert (done.stdout, done.stderr) == (b"", b"")
 
 
 def test_copying_from_another_thread(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -10,12 +11,20 @@ from typing import Any
 import av
 import numpy as np
 
+from tests.clips import make_clip
 from vidcolor.frames import ColorFrame, ColorTags, Frame
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.writer import VideoWriter
 
 CB, CR = 100, 150
 """The colour, as 8-bit codes."""
+
+
+class NoSeek:
+    """A file that reads like a pipe."""
+
+    def __init__(self, path: Path) -> None:
+        self.read = io.BytesIO(path.read_bytes()).read
 
 
 @dataclass
@@ -38,13 +47,13 @@ def coloured(frame: Frame, writer: VideoWriter) -> ColorFrame:
     return ColorFrame(frame, cb, cr)
 
 
-def through(source: Path, target: Path, *, stream: int | None = None, **options: Any) -> Passed:
+def through(source: Path | NoSeek, target: Path, *, stream: int | None = None, **options: Any) -> Passed:
     """Writes ``source`` to ``target`` in one colour."""
     passed = Passed()
     part = {key: options[key] for key in ("start", "end") if key in options}
     with VideoReader(source, stream=stream, **part) as reader:
         with VideoWriter(
-            target, reader.container, reader.video, notify=passed.notes.append, **options
+            target, reader.container, reader.video, begin=reader.begin, notify=passed.notes.append, **options
         ) as writer:
             passed.bit_depth, passed.tags = writer.bit_depth, writer.tags
             for frame in reader.frames(writer.copy):
@@ -62,3 +71,11 @@ def packet_times(path: Path, index: int) -> list[tuple[Fraction, bytes]]:
         return [
             (p.pts * p.time_base, bytes(p)) for p in container.demux(chosen) if p.size and p.pts is not None
         ]
+
+
+def late_sound(path: Path) -> Path:
+    """A broadcast whose sound lies later in the file than libav looks by itself."""
+    clip = make_clip(path, frames=40, rate=1, audio=1)
+    with av.open(str(clip)) as container:
+        assert not container.streams.audio[0].codec_context.sample_rate
+    return clip

@@ -98,6 +98,17 @@ def test_a_part_of_a_film(tmp_path: Path) -> None:
     assert decode_pts(tmp_path / "b.mkv")[0] == 0
 
 
+def test_a_part_of_a_film_that_begins_late(tmp_path: Path) -> None:
+    """``--ss`` counts from the film's beginning, which is not always 0 of its clock."""
+    times = [5000 + round(i * 1000 / 24) for i in range(48)]
+    source = make_clip(tmp_path / "a.mkv", frames=48, pts=times, time_base=Fraction(1, 1000))
+    vidcolor.colorize(source, tmp_path / "b.mkv", start=1, **LOSSLESS)
+    before, after = decode_luma(source), decode_luma(tmp_path / "b.mkv")
+    assert len(after) == 24
+    assert np.array_equal(before[24], after[0])
+    assert decode_pts(tmp_path / "b.mkv")[0] == 0
+
+
 def test_progress_is_told_frame_by_frame(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mp4", frames=9)
     told: list[Progress] = []

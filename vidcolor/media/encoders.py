@@ -9,12 +9,15 @@ Scale(option='crf', default=17, low=0, high=51)
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
@@ -155,8 +158,30 @@ _RATE_OPTIONS = frozenset(
     {"b", "qp", "cqp", "crf", "cq", "qscale", "global_quality", "lossless", "rc", "2pass"}
 )
 """Options that say how many bits to spend; any of them given with ``-e`` replaces our default quality."""
-_PLANAR = re.compile(r"^yuv(420|422|444|440|411|410)p(\d+)?(le)?$")
-_LAYOUTS = {"420": (1, 1), "422": (1, 0), "444": (0, 0), "440": (0, 1), "411": (2, 0), "410": (2, 2)}
+_PLANAR = re.compile(r"^yuv(420|422|444)p(\d+)?(le)?$")
+_LAYOUTS = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
+"""What colour is made in; encoders know more (4:1:1, 4:1:0, 4:4:0)."""
+_KEPT = "the source's is kept"
+_OWNED = {
+    "pixel_format": "use --pix-fmt",
+    "pix_fmt": "use --pix-fmt",
+    "field_order": "the result is progressive",
+    "codec_tag": "the container decides it",
+    **dict.fromkeys(
+        ("time_base", "pkt_timebase", "framerate", "r", "video_size", "s", "aspect", "sar"), _KEPT
+    ),
+    **dict.fromkeys(("color_range", "colorspace", "color_primaries", "color_trc"), _KEPT),
+    "chroma_sample_location": _KEPT,
+}
+"""Options that the writer sets, and what the user should know instead."""
+_DEFAULTS = ("libx264", "libvpx-vp9", "libsvtav1", "prores_ks", "ffv1")
+"""Encoders for files nobody chose one for, best first."""
+_DEEP_ENOUGH = 10
+"""Bits for which a default encoder is preferred to one before it; for more, files grow that few can play."""
+_MPEG_STREAMS = ("mpeg", "vob", "svcd", "dvd", "vcd")
+"""Beginnings of the names of muxers that make MPEG transport and program streams."""
+_READABLE = frozenset({"h264", "hevc"})
+"""Codecs that can be read back from them; they take others, but as data of an unknown kind."""
 
 
 def encoder(name: str) -> Encoder:
@@ -174,15 +199,24 @@ def encoder(name: str) -> Encoder:
     return ENCODERS[name]
 
 
-def default_encoder(path: str | os.PathLike[str]) -> str:
-    """The encoder for a file nobody chose one for: the first of the table its container can hold."""
+def default_encoder(path: str | os.PathLike[str], depth: int = 8) -> str:
+    """The encoder for a file nobody chose one for and a source of ``depth`` bits.
+
+    The first its container can hold and that has the depth (10 bits for deeper ones), else just the first.
+
+    Raises:
+        UsageError: the file's ending is unknown, or none of our encoders fits.
+    """
     form = container_format(path)
-    for candidate in ("libx264", "libvpx-vp9", "libsvtav1", "prores_ks", "ffv1"):
-        if container_holds(form, candidate):
-            return candidate
-    raise UsageError(
-        f"{Path(path).name}: none of our encoders fits a {form} file; use .mp4, .mkv, .mov or .webm."
-    )
+    fitting = [name for name in _DEFAULTS if container_holds(form, name)]
+    if not fitting:
+        raise UsageError(
+            f"{Path(path).name}: no {Path(path).suffix} file can hold what our encoders make; "
+            "use .mp4, .mkv, .mov or .webm."
+        )
+    wanted = min(depth, _DEEP_ENOUGH)
+    deep = (name for name in fitting if any(f.depth >= wanted for f in _formats(name)))
+    return next(deep, fitting[0])
 
 
 def container_format(path: str | os.PathLike[str]) -> str:
@@ -207,12 +241,25 @@ def container_format(path: str | os.PathLike[str]) -> str:
 
 @cache
 def container_holds(form: str, name: str) -> bool:
-    """Whether a muxer takes what an encoder writes."""
-    try:
-        with av.open(os.devnull, "w", format=form) as output:
-            output.add_stream(name)
-    except (ValueError, av.error.FFmpegError):
+    """Whether a muxer takes what an encoder writes: found by writing a header, for no table is complete.
+
+    For hardware, which may be missing here, our other encoder of the same codec is asked.
+    """
+    entry = ENCODERS[name]
+    if form.startswith(_MPEG_STREAMS) and entry.codec not in _READABLE:
         return False
+    tried = next(e for e in ENCODERS.values() if e.codec == entry.codec and not e.hardware)
+    os.environ.setdefault("SVT_LOG", "1")  # errors only; SVT-AV1 writes to standard error by itself
+    output = av.open(io.BytesIO(), "w", format=form)
+    try:
+        stream: Any = output.add_stream(tried.name, rate=25, options=_quiet(tried, {}))
+        stream.width, stream.height, stream.pix_fmt = 128, 128, _formats(tried.name)[0].name
+        output.start_encoding()
+    except (ValueError, OSError, RuntimeError, av.error.FFmpegError):
+        return False
+    finally:
+        with suppress(Exception):
+            output.close()
     return True
 
 
@@ -244,7 +291,7 @@ def choose_format(
     source's, else the coarsest that loses none of it, else the finest.
 
     Raises:
-        UsageError: the wanted format is not planar YUV, or the encoder cannot take it.
+        UsageError: the wanted format is not planar YUV in one of our layouts, or the encoder cannot take it.
     """
     formats = _formats(entry.name)
     fitting = [f for f in formats if not entry.whole_chroma or _divides(f.layout, size)]
@@ -285,7 +332,8 @@ def _wanted(
     except ValueError:
         raise UsageError(f"Unknown pixel format {wanted!r}; {entry.name} takes {names}.") from None
     if _parse(wanted) is None:
-        raise UsageError(f"{wanted} is not planar YUV; with {entry.name} use one of {names}.")
+        what = f"{wanted} is not planar YUV in 4:2:0, 4:2:2 or 4:4:4"
+        raise UsageError(f"{what}; with {entry.name} use one of {names}.")
     odd = " pictures of odd size" if wanted in {f.name for f in formats} else ""
     raise UsageError(f"{entry.name} cannot encode{odd} {'as ' if odd else ''}{wanted}; it takes {names}.")
 
@@ -340,10 +388,12 @@ def _preset(entry: Encoder, preset: str | None, form: OutputFormat) -> dict[str,
 def _option_name(entry: Encoder, key: str) -> str:
     """The encoder's name for an option; ffmpeg's stream marks (``b:v``) are taken off."""
     name = key.partition(":")[0]
+    if name in _OWNED:
+        raise UsageError(f"{key} cannot be set by -e: {_OWNED[name]}.")
     known = _known_options(entry.name)
     if name in known:
         return name
-    near = difflib.get_close_matches(name, known, n=3)
+    near = difflib.get_close_matches(name, known - _OWNED.keys(), n=3)
     hint = f"; did you mean {' or '.join(near)}?" if near else "."
     raise UsageError(f"{entry.name} has no option {key!r}{hint}")
 

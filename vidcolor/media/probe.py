@@ -24,13 +24,14 @@ from vidcolor.media.dump import Dump, read_dump
 from vidcolor.media.names import color_tags, field_order
 from vidcolor.media.source import Source, demux, is_seekable, open_input, source_name
 
-__all__ = ["describe", "has_flag", "is_picture", "probe"]
+__all__ = ["describe", "has_flag", "is_picture", "probe", "rare_subsampling"]
 
 RATE_PACKETS = 240
 """Packets looked at to tell a constant rate from a varying one."""
 INDEX_ENTRIES = 4096
 PICTURES = frozenset({"attached_pic", "timed_thumbnails", "still_image"})
 SECOND_BEST = frozenset({"dependent", "hearing_impaired", "visual_impaired", "descriptions"})
+RARE_SUBSAMPLINGS = {(2, 0): "4:1:1", (2, 2): "4:1:0", (0, 1): "4:4:0"}
 CLOCK = re.compile(r"^(\d+):(\d{2}):(\d{2}(?:\.\d+)?)$")
 Origin = Literal["from header", "counted", "estimated"]
 
@@ -163,12 +164,23 @@ def _video(container: InputContainer, stream: Any, dump: Dump, origin: Origin) -
 
 def chroma_layout(form: av.VideoFormat) -> ChromaLayout:
     """Subsampling of a pixel format, brought to one of those encoders take: 4:2:0, 4:2:2 or 4:4:4."""
+    shifts = _subsampling(form)
+    return ChromaLayout(*shifts) if shifts in {(0, 0), (1, 0)} else ChromaLayout(1, 1)
+
+
+def rare_subsampling(pixel_format: str) -> str | None:
+    """What people call a format's subsampling where ``chroma_layout`` had to bring it to another."""
+    return RARE_SUBSAMPLINGS.get(_subsampling(av.VideoFormat(pixel_format, 64, 64)))
+
+
+def _subsampling(form: av.VideoFormat) -> tuple[int, int]:
+    """Powers of two that chroma is smaller by, across and down; those of 4:2:0 for what has no chroma."""
     grey = len([c for c in form.components if not c.is_alpha]) < 3
     if grey or form.is_rgb or form.has_palette or form.is_bayer:
-        return ChromaLayout(1, 1)
+        return 1, 1
     across = (64 // form.chroma_width(64)).bit_length() - 1
     down = (64 // form.chroma_height(64)).bit_length() - 1
-    return ChromaLayout(across, down) if (across, down) in {(0, 0), (1, 0)} else ChromaLayout(1, 1)
+    return across, down
 
 
 def _codec(stream: Any) -> str | None:

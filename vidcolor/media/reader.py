@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from inspect import GEN_RUNNING, getgeneratorstate
 from itertools import islice
 from types import TracebackType
 from typing import Any, TypeAlias, cast
@@ -29,7 +30,7 @@ from vidcolor.media.choose import choose_video, encrypted
 from vidcolor.media.deinterlace import Deinterlacer, Mode, Timed
 from vidcolor.media.faults import Faults
 from vidcolor.media.luma import Planarizer, handed_out, is_plain, luma_plane, plan_luma
-from vidcolor.media.probe import describe, has_flag
+from vidcolor.media.probe import describe, has_flag, rare_subsampling
 from vidcolor.media.source import PIPE_HINT, Source, demux, is_seekable, open_input, rewind
 from vidcolor.media.timeline import Clock, FrameTimes, clock_text
 
@@ -88,7 +89,7 @@ class VideoReader:
             UsageError: ``stream`` is not a video stream, or the range is empty.
         """
         if end is not None and end <= (start or 0):
-            raise UsageError(f"the range is empty: it ends at {clock_text(end)} and starts after that.")
+            raise UsageError("The range is empty: it must end later than it starts (START to END).")
         self._source, self._wanted = source, stream
         self._start, self._end = start or None, end
         self._notify = notify
@@ -114,7 +115,7 @@ class VideoReader:
         closing it under the thread would crash.
         """
         self._closed = True
-        if self._reading is None or not self._reading.gi_running:
+        if self._reading is None or getgeneratorstate(self._reading) != GEN_RUNNING:
             self._container.close()
 
     @property
@@ -126,6 +127,11 @@ class VideoReader:
     def offset(self) -> Fraction:
         """Seconds taken from the file's times so far; 0 but in broadcast formats."""
         return self._clock.offset if self._clock else Fraction(0)
+
+    @property
+    def begin(self) -> Fraction:
+        """The film's beginning on the clock of the frames, in seconds; the range counts from it."""
+        return self._limit(None)
 
     def frames(self, on_packet: Callable[[Packet], None] | None = None) -> Iterator[Frame]:
         """Hands out the film's frames in order, once.
@@ -213,6 +219,8 @@ class VideoReader:
             self._notify(
                 f"Its pixel format {self.video.pixel_format} has no luma; it becomes BT.709 in limited range."
             )
+        if rare := rare_subsampling(self.video.pixel_format):
+            self._notify(f"Its chroma is {rare}, which is not made here; it is taken as 4:2:0.")
         if self.video.has_alpha:
             self._notify("Transparency is dropped: frames are coloured as if they were opaque.")
 

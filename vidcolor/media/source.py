@@ -14,14 +14,14 @@ from av.container import InputContainer
 
 from vidcolor.errors import InputError
 
-__all__ = ["PIPE_HINT", "Source", "demux", "is_seekable", "open_input", "rewind", "source_name"]
+__all__ = ["PIPE_HINT", "Source", "demux", "is_known", "is_seekable", "open_input", "rewind", "source_name"]
 
 Source = str | os.PathLike[str] | BinaryIO
 """A path, "-" for standard input, a URL, a pattern of pictures ("frame%04d.png") or an open binary file."""
 
 PROTOCOL_MARK = "://"
 THOROUGH = {"probesize": "200000000", "analyzeduration": "120000000"}
-"""Bytes and microseconds looked at where libav's own 5 MB and 5 s show no picture (a cut broadcast)."""
+"""Bytes and microseconds looked at where libav's own 5 MB and 5 s do not show all (a cut broadcast)."""
 PIPE_HINT = "an MP4 or MOV made for streaming (-movflags +faststart) can be read from a pipe, others cannot"
 """Why a film that plays from a file may not play from a pipe: its index lies at the end."""
 
@@ -55,7 +55,9 @@ def rewind(source: Source) -> None:
 
 
 def open_input(source: Source) -> InputContainer:
-    """Opens an input for demuxing; looks further into it where the first seconds do not show the picture.
+    """Opens an input for demuxing; looks further into it where the first seconds do not show all.
+
+    Pipes are not looked into further: a live broadcast would stand still meanwhile.
 
     Raises:
         InputError: it is not there, cannot be read, or is not a media file.
@@ -63,7 +65,7 @@ def open_input(source: Source) -> InputContainer:
     if isinstance(source, str | os.PathLike):
         _check_path(os.fspath(source))
     container = _open(source, {})
-    if is_seekable(source) and not all(map(_is_known, container.streams.video)):
+    if is_seekable(source) and not all(map(is_known, container.streams)):
         container.close()
         rewind(source)
         container = _open(source, THOROUGH)
@@ -86,9 +88,14 @@ def demux(container: InputContainer, *streams: Any) -> Iterator[Any]:
             yield packet
 
 
-def _is_known(stream: av.VideoStream) -> bool:
+def is_known(stream: Any) -> bool:
+    """Whether libav has found what picture or sound a stream holds, as far as it knows its codec."""
     context = stream.codec_context
-    return context is None or bool(context.width and context.height and context.pix_fmt)
+    if context is not None and stream.type == "video":
+        return bool(context.width and context.height and context.pix_fmt)
+    if context is not None and stream.type == "audio":
+        return bool(context.channels and context.sample_rate)
+    return True
 
 
 def _open(source: Source, options: dict[str, str]) -> InputContainer:

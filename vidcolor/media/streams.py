@@ -20,6 +20,7 @@ from av.container import InputContainer, OutputContainer
 from av.stream import Disposition
 
 from vidcolor.media.convert import AudioConverter, Converter, TextConverter, audio_plans, text_plans
+from vidcolor.media.source import is_known
 
 __all__ = ["MOV_FAMILY", "StreamCopier"]
 
@@ -58,6 +59,8 @@ _FATAL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EP
 """Errors of the disk, not of a packet."""
 _NO_TEXT = b"\0\0"
 """A MOV text sample of length 0: nothing is shown."""
+_CHAPTER_SLACK = Fraction(1, 500)
+"""Seconds by which rounding may part a chapter from its line in the track of chapters."""
 _NEAR = Fraction(1)
 """Seconds before 0 that Matroska's 16-bit block times hold with ease (they end at 32)."""
 
@@ -85,7 +88,7 @@ class StreamCopier:
     """Brings the other streams of ``source`` into ``output``."""
 
     left_out: list[str]
-    """The sentences told, for a summary."""
+    """What was left out, each a few words for a summary: "subtitle stream 2 (hdmv_pgs_subtitle, fre)"."""
     track_scales: list[int]
     """Ticks a second that movenc will count these streams in."""
     longest_chapter: Fraction
@@ -175,6 +178,8 @@ class StreamCopier:
             return
         if Disposition.attached_pic in stream.disposition and self._form in MATROSKA_FAMILY:
             self._attach_cover(stream)
+        elif stream.type == "audio" and self._form != "mpegts" and not is_known(stream):
+            self._leave(_name(stream), "is left out: its channels and sample rate could not be found")
         elif self._holds(stream):
             self._add_copy(stream)
         elif not (self._add_audio(stream) or self._add_text(stream)):
@@ -182,13 +187,28 @@ class StreamCopier:
 
     def _is_made_anew(self, stream: Any) -> bool:
         """MOV and MP4 keep chapters and the time code in tracks too, which movenc makes from tags."""
-        if stream.type != "data" or self._source is None:
+        if self._source is None:
             return False
         chapters = self._source.chapters()
+        if stream.type != "data":
+            return self._is_chapter_track(stream)
         if stream.name == "bin_data" and chapters and stream.frames == len(chapters):
             return True
         chosen = self._source.streams[self._chosen]
         return stream.name in (None, "none") and "timecode" in {**stream.metadata, **chosen.metadata}
+
+    def _is_chapter_track(self, stream: Any) -> bool:
+        """Read from a pipe, a track of chapters looks like subtitles whose lines begin with the chapters."""
+        assert self._source is not None
+        if _codec(stream) != "mov_text" or not self._source.format.name.startswith("mov"):
+            return False
+        if Disposition.default in stream.disposition:
+            return False
+        lines = [entry.timestamp * stream.time_base for entry in stream.index_entries]
+        starts = [chapter["start"] * (chapter["time_base"] or 1) for chapter in self._source.chapters()]
+        return len(lines) == len(starts) > 0 and all(
+            abs(line - start) <= _CHAPTER_SLACK for line, start in zip(lines, starts, strict=True)
+        )
 
     def _holds(self, stream: Any) -> bool:
         """Whether the container takes the stream: found by writing a header, for no table is complete."""
@@ -308,13 +328,13 @@ class StreamCopier:
     def _label(self) -> str:
         return _LABELS.get(self._form, self._form.upper())
 
-    def _leave(self, what: str, *, many: bool = False) -> None:
-        self._tell(f"{what} cannot be held by {self._label} and {'are' if many else 'is'} left out.")
+    def _leave(self, what: str, why: str = "", *, many: bool = False) -> None:
+        self.left_out.append(what)
+        why = why or f"cannot be held by {self._label} and {'are' if many else 'is'} left out"
+        self._tell(f"{what} {why}.")
 
     def _tell(self, sentence: str) -> None:
-        sentence = sentence[0].upper() + sentence[1:]
-        self.left_out.append(sentence)
-        self._notify(sentence)
+        self._notify(sentence[0].upper() + sentence[1:])
 
     # Packets
 
@@ -351,7 +371,7 @@ class StreamCopier:
 
     def _late(self, packet: av.Packet[Any]) -> None:
         self._routes[packet.stream_index] = _Route(None, "", still=False, told=True)
-        self._tell(f"{_name(packet.stream)} first appears in the middle of the film and is left out.")
+        self._leave(_name(packet.stream), "first appears in the middle of the film and is left out")
 
     def _is_outside(self, route: _Route, packet: av.Packet[Any]) -> bool:
         if route.out is None:
@@ -425,7 +445,7 @@ class StreamCopier:
         """Tells of a stream once."""
         if not route.told:
             route.told = True
-            self._notify(sentence[0].upper() + sentence[1:])
+            self._tell(sentence)
 
 
 def _codec(stream: Any) -> str:

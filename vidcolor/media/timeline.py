@@ -15,6 +15,9 @@ BACKWARD = Fraction(1, 10)
 FORWARD = Fraction(10)
 """Seconds a packet may lie ahead of what is expected; more is a new clock (ffmpeg's dts_delta_threshold)."""
 
+TURN = Fraction(2**33, 90_000)
+"""Seconds after which the clock of MPEG streams begins anew."""
+
 
 def clock_text(seconds: Fraction | float) -> str:
     """A moment as people read it: "00:01:02.345"."""
@@ -49,6 +52,9 @@ class Clock:
             return
         time = stamp * packet.time_base
         if follow:
+            if stream not in self._last and time - self.offset > TURN / 2:
+                self._shift(packet, TURN)  # a stream that begins before 0; libav does not turn it back
+                time -= TURN
             self._follow_jumps(stream, time)
             self._last[stream] = time - self._offsets[stream]
             self._next[stream] = self._last[stream] + (packet.duration or 0) * packet.time_base

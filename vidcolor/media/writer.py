@@ -41,7 +41,6 @@ from vidcolor.media.encoders import (
     encoder_options,
 )
 from vidcolor.media.matroska import set_sample_aspect
-from vidcolor.media.probe import has_flag
 from vidcolor.media.streams import MOV_FAMILY, StreamCopier
 from vidcolor.media.target import Target, same_file, writing
 
@@ -75,7 +74,7 @@ class VideoWriter:
     tags: ColorTags
     """Range and matrix Cb and Cr must be made in; what the file will say of itself."""
     left_out: list[str]
-    """One sentence for each stream that could not be brought along, or not as it was."""
+    """Streams that could not be brought along, in a few words each; what is converted is not among them."""
 
     def __init__(
         self,
@@ -92,6 +91,7 @@ class VideoWriter:
         overwrite: bool = False,
         start: Fraction | None = None,
         end: Fraction | None = None,
+        begin: Fraction = Fraction(0),
         notify: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         """Opens the encoder and writes the file's header.
@@ -109,6 +109,7 @@ class VideoWriter:
             overwrite: whether a file of that name is replaced.
             start: first moment wanted, in seconds from the film's beginning; it becomes 0 of the result.
             end: first moment not wanted any more, likewise.
+            begin: the film's beginning on the clock of the frames, in seconds, as the reader says it.
             notify: gets one sentence for each thing the user should know.
 
         Raises:
@@ -129,7 +130,7 @@ class VideoWriter:
         if source is not None:
             _refuse_own_source(path, source)
         self._target = Target(path, overwrite=overwrite)
-        self._shift, self._limit = _range(source, start, end)
+        self._shift, self._limit = _range(begin, start, end)
         self._trimmed = bool(start)
         self._lock = Lock()
         self._durations: dict[int, int] = {}
@@ -214,7 +215,7 @@ class VideoWriter:
     # Opening
 
     def _choose_encoder(self, path: str | os.PathLike[str], codec: str | None) -> Encoder:
-        entry = encoder(codec or default_encoder(path))
+        entry = encoder(codec or default_encoder(path, self._video.bit_depth))
         if not container_holds(self._container_name, entry.name):
             able = ", ".join(name for name in ENCODERS if container_holds(self._container_name, name))
             what = f"A {Path(path).suffix} file cannot hold what {entry.name} makes"
@@ -425,30 +426,24 @@ def _time_base(source: Fraction, shift: Fraction) -> Fraction:
     return Fraction(1, min(scale, _FINEST_SCALE))
 
 
-def _range(
-    source: InputContainer | None, start: Fraction | None, end: Fraction | None
-) -> tuple[Fraction, Fraction | None]:
-    """What is taken from every time, and where the result ends on its own clock; in seconds.
-
-    The film's beginning is the reader's: where its first picture or sound begins; 0 for broadcasts, whose
-    clock the reader has already set to 0.
-    """
-    begin = Fraction(0)
-    if source is not None and not has_flag(source, "ts_discont"):
-        starts = [
-            s.start_time * s.time_base
-            for s in source.streams
-            if s.type in ("video", "audio") and s.start_time is not None and s.time_base
-        ]
-        begin = min(starts, default=Fraction(0))
+def _range(begin: Fraction, start: Fraction | None, end: Fraction | None) -> tuple[Fraction, Fraction | None]:
+    """What is taken from every time, and where the result ends on its own clock; in seconds."""
     shift = begin + start if start else Fraction(0)
     return shift, None if end is None else begin + end - shift
 
 
 def _refuse_own_source(path: str | os.PathLike[str], source: InputContainer) -> None:
     name = source.name.removeprefix("file:")
-    if os.path.exists(name) and same_file(path, name):
+    same = _is_standard_input(path) if name == "fd:" else os.path.exists(name) and same_file(path, name)
+    if same:
         raise UsageError(f"{Path(path)} is the input itself; name another file for the result.")
+
+
+def _is_standard_input(path: str | os.PathLike[str]) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(0))
+    except OSError:
+        return False
 
 
 def _open_watched(context: Any, watch: bool) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from vidcolor.errors import ModelError, UsageError, VidcolorError
 from vidcolor.models.base import ColorModel
@@ -76,7 +76,8 @@ def save_weights(
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        save_file(state, temporary, metadata=metadata)
+        # Not save_file, which keeps the file from everyone but its owner.
+        temporary.write_bytes(save(state, metadata=metadata))
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

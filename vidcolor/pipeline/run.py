@@ -145,6 +145,7 @@ def _writer(
         extra=encoder.extra,
         tags={"comment": f"coloured by vidcolor {__version__}, model {model}"},
         overwrite=options.overwrite,
+        begin=reader.begin,
         start=options.start,
         end=options.end,
         notify=notify,
