@@ -24,8 +24,8 @@ cautious or brown about most other things.
 
 ## Training
 
-- Script: `{script}`, {seconds:.0f} minutes, {steps} steps (crops of {crops} pixels, {batches} at a time),
-  seed {seed}.
+- Script: `{script}`, {seconds:.0f} minutes, {steps} steps, in these stages:
+{stages}
 - Machine: {machine}, no GPU, torch {torch}; other work ran beside it for part of that time.
 - The loss is a Huber loss on CIE ab, weighted towards rare colours.
 - Trained on {total} pictures:
@@ -69,6 +69,15 @@ def held_row(name: str, figures: dict[str, Any]) -> str:
     )
 
 
+def stage_line(stage: dict[str, Any]) -> str:
+    crops, batches = (" then ".join(map(str, dict.fromkeys(stage[key]))) for key in ("crops", "batches"))
+    share = f", {stage['cartoons']:g} cartoons to 1 of all else" if stage["cartoons"] else ""
+    return (
+        f"  - {stage['minutes']:g} minutes, {stage['steps']:,} steps: crops of {crops} pixels, {batches} at a time,"
+        f" highest learning rate {stage['rate']:g}, rarity to the power {stage['rarity']:g}, seed {stage['seed']}{share}"
+    )
+
+
 def card(training: dict[str, Any]) -> str:
     """The card's text."""
     held = training["held_out"]
@@ -82,9 +91,7 @@ def card(training: dict[str, Any]) -> str:
         script=training["script"],
         seconds=training["seconds"] / 60,
         steps=f"{training['steps']:,}",
-        crops=" then ".join(map(str, training["crops"])),
-        batches=" then ".join(map(str, training["batches"])),
-        seed=training["seed"],
+        stages="\n".join(map(stage_line, training["stages"])),
         machine=training["machine"],
         torch=training["torch"],
         total=f"{sum(training['trained_on'].values()):,}",
