@@ -73,8 +73,9 @@ def stage_line(stage: dict[str, Any]) -> str:
     crops, batches = (" then ".join(map(str, dict.fromkeys(stage[key]))) for key in ("crops", "batches"))
     share = f", {stage['cartoons']:g} cartoons to 1 of all else" if stage["cartoons"] else ""
     return (
-        f"  - {stage['minutes']:g} minutes, {stage['steps']:,} steps: crops of {crops} pixels, {batches} at a time,"
-        f" highest learning rate {stage['rate']:g}, rarity to the power {stage['rarity']:g}, seed {stage['seed']}{share}"
+        f"  - {stage['minutes']:g} minutes, {stage['steps']:,} steps: crops of {crops} pixels, {batches} at a"
+        f" time,\n    highest learning rate {stage['rate']:g}, rarity to the power {stage['rarity']:g},"
+        f" seed {stage['seed']}{share}"
     )
 
 
