@@ -54,8 +54,11 @@ Held-out pictures come from the same collections as the training ones, so other 
 
 ## Known failures
 
-- Clothes, cars, walls, furniture: whatever can have any colour mostly stays near grey or turns brownish.
-- Blue skies come out pale; sunsets and night lights are not found.
+- Flat grey walls, roads and dark backgrounds can turn sky-blue: on films with much grey the result is further
+  from the truth than a grey copy. `--saturation 0.6` calms it.
+- Clothes, cars, furniture: whatever can have any colour turns brownish or stays near grey.
+- Foliage comes out weaker than lawns; sunsets and night lights are not found.
+- Text and title cards get a tint.
 - Colours are decided frame by frame, so they can flicker and change at a cut within one scene.
 - Dark old film and infra-red footage are unlike what it was trained on.
 """

@@ -160,6 +160,8 @@ def test_a_stopped_run_leaves_nothing(tmp_path: Path, out: Path, number: int, co
         env=source_env(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # Under nohup, or in the background of a script, the tests themselves ignore these signals.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     ) as process:
         assert process.stdout is not None
         events = iter(process.stdout.readline, b"")
