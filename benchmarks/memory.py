@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Whether memory depends on a film's length.
 
-    python benchmarks/memory.py [--model default] [--seconds 8] [--times 10] [--json FILE]
+    python benchmarks/memory.py [--model default] [--seconds 20] [--times 10] [--json FILE]
 
 Runs `vidcolor run` as a process of its own on a film and on one ten times as long, and prints the
-highest resident memory of each, as the system counted it.
+highest resident memory of each, as the system counted it. The shorter film must be long enough for the
+encoder's own buffers to have filled.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", default="default")
-    parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--size", default="1280x720")
     parser.add_argument("--json", type=Path)
