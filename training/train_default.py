@@ -12,7 +12,7 @@ for how long, and the held-out figures go into the weights file; ``write_card.py
 The network learns ab (CIE Lab, sRGB) from lightness, now and then with a few true colours as hints.
 The loss is a Huber loss in ab, weighted by a power of how rare the true colour is (after Zhang et al.
 2016, eq. 4, λ = 0.5): plain regression learns that everything is slightly brown, and the full weights
-learnt, within ten minutes, that everything is loud (PSNR 1.8 dB under grey's). The second stage is
+learnt, within ten minutes, that everything is loud. The second stage is
 calmer, and sees the cartoons more often.
 """
 

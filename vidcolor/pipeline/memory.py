@@ -19,8 +19,7 @@ _LARGE_BYTES = 256 * 1024
 def keep_level() -> None:
     """Tells glibc's allocator to give large blocks back; does nothing elsewhere.
 
-    By itself it learns from the first freed plane to keep blocks of that size, and with planes made in
-    one thread and freed in another its arenas grow for as long as a film lasts.
+    By itself it learns from the first freed plane to keep blocks of that size.
     """
     if not sys.platform.startswith("linux"):
         return
