@@ -1,5 +1,6 @@
 """A film from file to coloured file, decoded again and compared."""
 
+import gc
 import os
 import threading
 import time
@@ -257,3 +258,28 @@ def test_a_matrix_that_colour_cannot_be_made_in(tmp_path: Path) -> None:
     assert _understood(odd, notices.append).tags.matrix == "smpte170m"
     assert notices == ["Colour cannot be made in the file's matrix, ictcp; the result is smpte170m."]
     assert _understood(info, notices.append) is info
+
+
+def test_no_frame_waits_for_the_garbage_collector(tmp_path: Path) -> None:
+    # Pictures in reference cycles are freed when Python next looks for cycles, which it does by the number
+    # of objects and not by their size: memory would rise with the film's length.
+    source = make_clip(tmp_path / "a.mp4", frames=60)
+    left: list[object] = []
+
+    def watch(at: Progress) -> None:
+        if at.frame == 10:
+            gc.collect()
+            gc.set_debug(gc.DEBUG_SAVEALL)
+        if at.frame == 50:
+            gc.collect()
+            gc.set_debug(0)
+            left.extend(gc.garbage)
+            gc.garbage.clear()
+
+    gc.disable()
+    try:
+        vidcolor.colorize(source, tmp_path / "out.mp4", model="grey", progress=watch)
+    finally:
+        gc.set_debug(0)
+        gc.enable()
+    assert not [kind for kind in map(type, left) if kind.__module__.startswith(("av.", "vidcolor.", "numpy"))]

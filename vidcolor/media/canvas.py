@@ -8,6 +8,7 @@ import av
 import av.filter
 import numpy as np
 import numpy.typing as npt
+from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideData
 
 from vidcolor.frames import ColorFrame, ColorTags, Plane
@@ -113,7 +114,13 @@ class Canvas:
 
 
 def _has_captions(carrier: av.VideoFrame) -> bool:
-    side_data: Any = carrier.side_data  # a Mapping in its type, but its keys are indices and kinds
+    # Not ``carrier.side_data``: it is kept on the frame and holds the frame, so that each decoded picture
+    # would stay in memory until Python next looks for cycles.
+    make: Any = SideDataContainer  # typed as a Mapping that nobody makes; its keys are indices and kinds
+    try:
+        side_data = make(carrier)
+    except ValueError:  # a kind newer than PyAV
+        return False
     return side_data.get(SideData.A53_CC) is not None
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import sys
-from contextlib import suppress
 from functools import cache
 
-__all__ = ["give_back", "keep_level"]
+__all__ = ["keep_level"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGE_BYTES = 256 * 1024
@@ -29,11 +27,3 @@ def keep_level() -> None:
         return
     mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
     mallopt(_M_TRIM_THRESHOLD, _LARGE_BYTES)
-
-
-def give_back() -> None:
-    """Collects what Python has left in cycles, and gives what glibc's arenas hold free back to the system."""
-    gc.collect()
-    if sys.platform.startswith("linux"):
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).malloc_trim(0)

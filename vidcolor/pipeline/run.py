@@ -20,7 +20,7 @@ from vidcolor.media.reader import VideoReader
 from vidcolor.media.writer import VideoWriter
 from vidcolor.models import resolve_model
 from vidcolor.pipeline.colorist import AbFrame, Colorist
-from vidcolor.pipeline.memory import give_back, keep_level
+from vidcolor.pipeline.memory import keep_level
 from vidcolor.pipeline.names import default_output
 from vidcolor.pipeline.options import EncoderOptions, Progress, RunOptions, Summary
 from vidcolor.pipeline.prefetch import prefetch
@@ -29,7 +29,6 @@ __all__ = ["colorize"]
 
 _FRAMES_AHEAD = 8
 """Decoded frames waiting for the network."""
-_FRAMES_A_TIDYING = 64
 
 
 def colorize(
@@ -94,8 +93,6 @@ def colorize(
             for frame in _with_planes(with_ab, video, writer):
                 writer.write(frame)
                 count += 1
-                if count % _FRAMES_A_TIDYING == 0:
-                    give_back()
                 if progress is not None:
                     progress(Progress(count, total, time.perf_counter() - started))
     return Summary(
