@@ -42,6 +42,7 @@ from torch import Tensor
 from vidcolor import __version__
 from vidcolor.color.lab import lab_to_rgb, rgb_to_lab
 from vidcolor.metrics import colorfulness, psnr
+from vidcolor.models.spaces import AB_SCALE
 from vidcolor.models.unet import UNet
 from vidcolor.models.weights import load_weights, save_weights
 
@@ -231,7 +232,7 @@ class RareColours:
 
 def loss_of(model: UNet, batch: tuple[Tensor, ...], rare: RareColours) -> Tensor:
     lightness, hints, ab = batch
-    found = model.predict_half(lightness.contiguous(memory_format=torch.channels_last), hints)
+    found = AB_SCALE * model.raw(lightness.contiguous(memory_format=torch.channels_last), hints)
     truth = F.avg_pool2d(ab, 2)
     return (F.huber_loss(found, truth, reduction="none", delta=25.0) * rare(truth)).mean() / 25
 

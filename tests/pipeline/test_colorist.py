@@ -10,6 +10,7 @@ from torch import Tensor
 from vidcolor.errors import UsageError, VidcolorError
 from vidcolor.frames import ChromaLayout, ColorTags, Frame, Timestamp, VideoInfo
 from vidcolor.models import ColorModel, create_model
+from vidcolor.models.spaces import AB_SCALE
 from vidcolor.pipeline.colorist import Colorist, network_size
 from vidcolor.pipeline.device import choose_batch_size, choose_device, choose_precision, is_out_of_memory
 from vidcolor.pipeline.options import RunOptions
@@ -49,11 +50,11 @@ class Hungry(ColorModel):
         self.limit, self.error = limit, error
         self.calls: list[int] = []
 
-    def predict(self, lightness: Tensor, hints: Tensor | None) -> Tensor:
+    def raw(self, lightness: Tensor, hints: Tensor | None = None, condition: Tensor | None = None) -> Tensor:
         self.calls.append(len(lightness))
         if len(lightness) > self.limit:
             raise self.error
-        return lightness[:, :, :1, :1].expand(-1, 2, *lightness.shape[-2:])
+        return lightness[:, :, :1, :1].expand(-1, 2, *lightness.shape[-2:]) / AB_SCALE
 
 
 OUT_OF_MEMORY = [

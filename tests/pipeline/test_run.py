@@ -125,11 +125,11 @@ class Faint(Tiny):
         super().__init__()
         self.left = 2
 
-    def predict(self, lightness: Tensor, hints: Tensor | None) -> Tensor:
+    def raw(self, lightness: Tensor, hints: Tensor | None = None, condition: Tensor | None = None) -> Tensor:
         if len(lightness) > 1 and self.left:
             self.left -= 1
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return super().predict(lightness, hints)
+        return super().raw(lightness, hints, condition)
 
 
 def _give(monkeypatch: pytest.MonkeyPatch, model: ColorModel) -> None:
@@ -182,7 +182,7 @@ def test_a_pipe_that_gives_nothing_more_can_be_interrupted(tmp_path: Path) -> No
 
 
 class Broken(ColorModel):
-    def predict(self, lightness: Tensor, hints: Tensor | None) -> Tensor:
+    def raw(self, lightness: Tensor, hints: Tensor | None = None, condition: Tensor | None = None) -> Tensor:
         raise ValueError("broken on purpose")
 
 

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vidcolor.models import spaces
+
 __all__ = ["MIN_SIDE", "ColorModel"]
 
 MIN_SIDE = 16
@@ -15,28 +17,56 @@ MIN_SIDE = 16
 class ColorModel(nn.Module):
     """Base of all models.
 
-    A family writes :meth:`predict`; calling the model checks the shapes, pads to ``multiple`` by
-    repeating the border, and crops the answer back.
+    A family writes :meth:`raw`, and :meth:`to_ab` where its space is none of the common ones; calling the
+    model checks the shapes, pads to ``multiple`` by repeating the border, and crops the answer back.
     """
 
     multiple = 1
-    """``predict`` is given heights and widths that are multiples of this."""
+    """``raw`` is given heights and widths that are multiples of this."""
     grain = 1
     """ab is the same over squares of this side, in pixels, counted from the top left."""
     takes_hints = False
     """Whether hints change the answer; a model that takes none ignores them."""
+    condition_width = 0
+    """How many values of what is known beside the picture it takes; 0: none."""
+    space: spaces.Space = "ab"
+    """What :meth:`raw` speaks in."""
 
-    def predict(self, lightness: Tensor, hints: Tensor | None) -> Tensor:
-        """The network itself: arguments and result as :meth:`forward`, sizes already padded."""
+    def raw(self, lightness: Tensor, hints: Tensor | None = None, condition: Tensor | None = None) -> Tensor:
+        """What the network itself says; training compares this with the truth.
+
+        Args:
+            lightness, hints, condition: as for :meth:`forward`, sizes multiples of ``multiple``.
+
+        Returns:
+            ``(B, C, H/grain, W/grain)`` in the model's ``space`` (see :mod:`vidcolor.models.spaces`).
+        """
         raise NotImplementedError
 
-    def forward(self, lightness: Tensor, hints: Tensor | None = None) -> Tensor:
+    def to_ab(self, raw: Tensor, lightness: Tensor) -> Tensor:
+        """ab in Lab units, ``(B, 2, h, w)``, of what :meth:`raw` said; ``lightness`` has its size."""
+        return spaces.decode(self.space, raw, lightness)
+
+    def predict(self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> Tensor:
+        """Arguments and result as :meth:`forward`, sizes already padded."""
+        raw = self.raw(lightness, hints, condition)
+        small = F.avg_pool2d(lightness, self.grain) if self.grain > 1 else lightness
+        ab = self.to_ab(raw, small)
+        # Repeated, not interpolated: what enlarges it further can follow luma's edges, and would have to
+        # undo a blur first.
+        return F.interpolate(ab, scale_factor=self.grain, mode="nearest") if self.grain > 1 else ab
+
+    def forward(
+        self, lightness: Tensor, hints: Tensor | None = None, condition: Tensor | None = None
+    ) -> Tensor:
         """Colour of pictures.
 
         Args:
             lightness: ``(B, 1, H, W)`` float, CIE L in [0, 100]; H and W at least 16.
             hints: ``(B, 3, H, W)`` float or None: a, b in Lab units and a confidence in [0, 1], 0
                 where nothing is known.
+            condition: ``(B, condition_width)`` float or None: what is known beside the picture
+                (:mod:`vidcolor.models.conditions`).
 
         Returns:
             ``(B, 2, H, W)`` float: a and b in Lab units.
@@ -44,17 +74,16 @@ class ColorModel(nn.Module):
         Raises:
             ValueError: a shape is not as above.
         """
-        self._check(lightness, hints)
+        self._check(lightness, hints, condition)
         height, width = lightness.shape[-2:]
         bottom, right = -height % self.multiple, -width % self.multiple
         if bottom or right:
             lightness = F.pad(lightness, (0, right, 0, bottom), mode="replicate")
             # Padding is no place anyone gave a colour for: hints there have no confidence.
             hints = None if hints is None else F.pad(hints, (0, right, 0, bottom))
-        return self.predict(lightness, hints)[..., :height, :width]
+        return self.predict(lightness, hints, condition)[..., :height, :width]
 
-    @staticmethod
-    def _check(lightness: Tensor, hints: Tensor | None) -> None:
+    def _check(self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> None:
         if lightness.ndim != 4 or lightness.shape[1] != 1 or min(lightness.shape[-2:]) < MIN_SIDE:
             raise ValueError(
                 f"lightness must be (B, 1, H, W), H and W at least {MIN_SIDE}, not {tuple(lightness.shape)}"
@@ -62,6 +91,9 @@ class ColorModel(nn.Module):
         expected = (lightness.shape[0], 3, *lightness.shape[-2:])
         if hints is not None and tuple(hints.shape) != expected:
             raise ValueError(f"hints must be {expected} beside this lightness, not {tuple(hints.shape)}")
+        known = (lightness.shape[0], self.condition_width)
+        if condition is not None and tuple(condition.shape) != known:
+            raise ValueError(f"condition must be {known} for this model, not {tuple(condition.shape)}")
 
     @property
     def parameter_count(self) -> int:
@@ -69,7 +101,9 @@ class ColorModel(nn.Module):
         return sum(p.numel() for p in self.parameters())
 
     @torch.inference_mode()
-    def infer(self, lightness: Tensor, hints: Tensor | None = None) -> Tensor:
+    def infer(
+        self, lightness: Tensor, hints: Tensor | None = None, condition: Tensor | None = None
+    ) -> Tensor:
         """As calling the model, without gradients."""
-        out: Tensor = self(lightness, hints)
+        out: Tensor = self(lightness, hints, condition)
         return out

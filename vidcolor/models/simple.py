@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from vidcolor.models.base import ColorModel
+from vidcolor.models.spaces import AB_SCALE
 
 __all__ = ["Grey", "Tiny"]
 
@@ -13,7 +14,7 @@ __all__ = ["Grey", "Tiny"]
 class Grey(ColorModel):
     """Neutral colour everywhere. Times everything but the network, and is the figure to beat."""
 
-    def predict(self, lightness: Tensor, hints: Tensor | None) -> Tensor:
+    def raw(self, lightness: Tensor, hints: Tensor | None = None, condition: Tensor | None = None) -> Tensor:
         return lightness.new_zeros((lightness.shape[0], 2, *lightness.shape[-2:]))
 
 
@@ -36,9 +37,9 @@ class Tiny(ColorModel):
             for parameter in self.parameters():
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.5)
 
-    def predict(self, lightness: Tensor, hints: Tensor | None) -> Tensor:
+    def raw(self, lightness: Tensor, hints: Tensor | None = None, condition: Tensor | None = None) -> Tensor:
         if hints is None:
             hints = lightness.new_zeros((lightness.shape[0], 3, *lightness.shape[-2:]))
-        picture = torch.cat((lightness / 100, hints[:, :2] / 110 * hints[:, 2:], hints[:, 2:]), 1)
-        out: Tensor = 40 * torch.tanh(self.body(picture))
+        picture = torch.cat((lightness / 100, hints[:, :2] / AB_SCALE * hints[:, 2:], hints[:, 2:]), 1)
+        out: Tensor = 40 / AB_SCALE * torch.tanh(self.body(picture))
         return out

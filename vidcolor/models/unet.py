@@ -14,11 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidcolor.models.base import ColorModel
+from vidcolor.models.spaces import AB_SCALE
 
 __all__ = ["UNet"]
-
-AB_SCALE = 110.0
-"""ab of the most saturated sRGB colours, about: brings ab to the order of 1 inside the network."""
 
 
 class Block(nn.Sequential):
@@ -101,13 +99,7 @@ class UNet(ColorModel):
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
 
-    def predict(self, lightness: Tensor, hints: Tensor | None) -> Tensor:
-        # Repeated, not interpolated: what enlarges it further can follow luma's edges, and would have to
-        # undo a blur first.
-        return F.interpolate(self.predict_half(lightness, hints), scale_factor=2, mode="nearest")
-
-    def predict_half(self, lightness: Tensor, hints: Tensor | None) -> Tensor:
-        """ab at half the input's size, ``(B, 2, H/2, W/2)``; H and W multiples of ``multiple``."""
+    def raw(self, lightness: Tensor, hints: Tensor | None = None, condition: Tensor | None = None) -> Tensor:
         x = self.first(F.relu(self.stem(self._picture(lightness, hints))))
         skips = [x]
         for stage in self.down:
@@ -117,7 +109,7 @@ class UNet(ColorModel):
         for lift, stage in zip(self.lift, self.up, strict=True):
             x = F.interpolate(lift(x), scale_factor=2, mode="nearest")
             x = stage(torch.cat((x, skips.pop()), 1))
-        out: Tensor = AB_SCALE * self.head(x)
+        out: Tensor = self.head(x)
         return out
 
     @staticmethod
