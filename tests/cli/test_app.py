@@ -214,6 +214,23 @@ def test_models(capsys: Capture) -> None:
     assert main(["models", "--json"]) == 0
     models = json.loads(capsys.readouterr().out)["models"]
     assert [m["name"] for m in models] == [line.split()[0] for line in lines]
+    facts = {m["name"]: m for m in models}
+    assert (facts["tiny"]["parameters"], facts["tiny"]["frozen"]) == (442, 0)
+    assert facts["compact-vgg16"]["parameters"] == 2_107_513 + facts["compact-vgg16"]["frozen"]
+    shown = {line.split()[0]: line for line in lines}
+    assert " 442  two untrained convolutions" in shown["tiny"]
+    assert "2.11 M + 7.64 M frozen  " in shown["compact-vgg16"]
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_models_that_need_an_extra_say_so(
+    installed: bool, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidcolor.models.registry.ModelEntry.installed", installed)
+    assert main(["models"]) == 0
+    fusion = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("fusion"))
+    assert "6.39 M + 55.8 M frozen" in fusion
+    assert ("needs the extra encoders" in fusion) != installed
 
 
 def vidcolor(

@@ -1,4 +1,4 @@
-"""Kinds of option values: times as ffmpeg writes them, finite numbers, KEY=VALUE."""
+"""Kinds of option values: times as ffmpeg writes them, durations, finite numbers, KEY=VALUE."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-__all__ = ["KEY_VALUE", "TIME", "Number", "parse_time"]
+__all__ = ["DURATION", "KEY_VALUE", "TIME", "Number", "parse_time"]
 
 # [[HH:]MM:]SS[.fraction]; hours and the first number are free, as in 90:00 for an hour and a half.
 _CLOCK = re.compile(r"(?:(?:([0-9]{1,6}):)?([0-9]{1,6}):)?([0-9]{0,10})(?:\.([0-9]{0,18}))?")
@@ -52,6 +52,22 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
             )
 
 
+class _Duration(click.ParamType):  # type: ignore[type-arg]
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        if isinstance(value, Fraction):
+            return value
+        unit = {"m": 60, "h": 3600}.get(value[-1:], 1)
+        try:
+            seconds = parse_time(value[:-1] if unit > 1 else value) * unit
+        except ValueError:
+            seconds = Fraction(0)
+        if seconds == 0:
+            self.fail(f"{value!r} is not a duration; write 90s, 55m, 8h or HH:MM:SS", param, ctx)
+        return seconds
+
+
 class _KeyValue(click.ParamType):  # type: ignore[type-arg]
     name = "key=value"
 
@@ -85,4 +101,5 @@ class Number(click.ParamType):  # type: ignore[type-arg]
 
 
 TIME = _Time()
+DURATION = _Duration()
 KEY_VALUE = _KeyValue()

@@ -31,6 +31,7 @@ from vidcolor.media.deinterlace import Deinterlacer, Mode, Timed
 from vidcolor.media.faults import Faults
 from vidcolor.media.luma import Planarizer, handed_out, is_plain, luma_plane, plan_luma
 from vidcolor.media.probe import describe, has_flag, rare_subsampling
+from vidcolor.media.skim import Needed, marked
 from vidcolor.media.source import PIPE_HINT, Source, demux, is_seekable, open_input, rewind
 from vidcolor.media.timeline import Clock, FrameTimes, clock_text
 
@@ -48,6 +49,8 @@ CIPHER_PACKETS = 20
 """Packets looked at for signs of encryption."""
 READ_RETRIES = 20
 """Read errors in a row after which the file is taken to end there."""
+UNNEEDED = 256
+"""Times of frames that nobody wants, kept until frames after them have come."""
 HEADER_SLACK = Fraction(1, 2)
 """Seconds by which a film may end before its header says so without a remark."""
 
@@ -72,6 +75,8 @@ class VideoReader:
         start: Fraction | None = None,
         end: Fraction | None = None,
         deinterlace: Mode = "auto",
+        pictures: bool = False,
+        needed: Needed | None = None,
         notify: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         """Opens a film.
@@ -82,6 +87,11 @@ class VideoReader:
             start: first moment wanted, in seconds from the film's beginning.
             end: first moment not wanted any more, likewise.
             deinterlace: "auto" deinterlaces frames marked interlaced, "on" all, "off" none.
+            pictures: every frame carries its picture, for ``vidcolor.media.picture``, and frame threads may
+                decode: on more cores faster, but around a damaged packet good frames may be lost as well.
+            needed: says which frames are wanted. Others are not handed out, and not decoded where no other
+                frame is predicted from them. It is asked for each packet that has a time, in the order
+                frames are shown. Interlaced films and packets without times give all frames all the same.
             notify: gets one sentence for each thing the user should know.
 
         Raises:
@@ -92,10 +102,12 @@ class VideoReader:
             raise UsageError("The range is empty: it must end later than it starts (START to END).")
         self._source, self._wanted = source, stream
         self._start, self._end = start or None, end
+        self._pictures_wanted, self._needed = pictures, needed
         self._notify = notify
         self._deinterlacer = Deinterlacer(deinterlace)
         self._faults = Faults()
-        self._closed = self._past_end = False
+        self._closed = self._past_end = self._skipping = False
+        self._unneeded: set[int] = set()
         self._reading: Generator[Frame, None, None] | None = None
         self._open()
         self._seek()  # here, because it may open the file anew, and the writer looks at ``container``
@@ -193,7 +205,7 @@ class VideoReader:
         # PyAV stops draining the decoder at the first error, and with frame threads errors come late: frames
         # after a damaged packet near the end would be lost, how many depending on the number of cores.
         # Slice threads lose none; on two cores they are as fast (248 and 270 frames a second at 720p).
-        self._context.thread_type = "SLICE"
+        self._context.thread_type = "AUTO" if self._pictures_wanted else "SLICE"
         self._times = FrameTimes(self._frame_step())
         plan = plan_luma(self.video.pixel_format)
         self._shape = (plan.target or self.video.pixel_format, self.video.width, self.video.height)
@@ -269,21 +281,22 @@ class VideoReader:
             for other in self._container.streams:
                 other.discard = Discard.default if other is self._stream else Discard.all
         streams = () if everything else (self._stream,)
-        failures, last = 0, None
+        failures = 0
+        last: Packet | None = None
         while failures < READ_RETRIES:
             try:
                 for packet in demux(self._container, *streams):
                     if failures:
-                        self._faults.unreadable.add(last)
+                        self._faults.unreadable.add(_time(last))
                     failures = 0
                     yield packet
                     if self._closed:
                         return
-                    last = _time(packet)
+                    last = packet
                 return
             except av.error.FFmpegError:
                 failures += 1
-        self._faults.broken_off = last or Fraction(0)
+        self._faults.broken_off = _time(last) or Fraction(0)
 
     def _packets(self, everything: bool) -> Iterator[Packet]:
         """Packets on the clock of the frames, until all streams have passed ``end``."""
@@ -313,7 +326,7 @@ class VideoReader:
 
     def _decoded(self, on_packet: Callable[[Packet], None] | None) -> Iterator[av.VideoFrame]:
         self._seen, self._pictures, leading = 0, 0, True
-        for packet in self._packets(on_packet is not None):
+        for packet, wanted in self._marked(on_packet is not None):
             if packet.stream_index != self.video.index:
                 if on_packet is not None:
                     on_packet(packet)
@@ -323,9 +336,34 @@ class VideoReader:
             self._faults.headless += leading and self._start is None
             self._seen += 1
             if not self._past_end:
+                if self._needed is not None:
+                    self._mark(packet, wanted)
                 yield from self._decode(packet)
         if not self._past_end and not self._closed:
             yield from self._decode(None)
+
+    def _marked(self, everything: bool) -> Iterator[tuple[Packet, bool]]:
+        """Packets, and whether their frames are wanted."""
+        packets = self._packets(everything)
+        if self._needed is None or everything:
+            return ((packet, True) for packet in packets)
+        return marked(packets, self._needed)
+
+    def _mark(self, packet: Packet, wanted: bool) -> None:
+        """Has a frame that is not wanted left out: by the decoder, if none is predicted from it, or by us."""
+        if self._deinterlacer.count or self.video.field_order not in ("progressive", "unknown"):
+            wanted = True  # frames are made of their neighbours' fields too
+        if not wanted and packet.pts is not None:
+            self._unneeded.add(packet.pts)
+        if wanted == self._skipping:  # setting it costs as much as all else here
+            self._skipping = not wanted
+            self._context.skip_frame = "DEFAULT" if wanted else "NONREF"
+
+    def _without_unneeded(self, pictures: list[av.VideoFrame]) -> list[av.VideoFrame]:
+        kept = [picture for picture in pictures if picture.pts not in self._unneeded]
+        if len(self._unneeded) > UNNEEDED and pictures and (last := pictures[-1].pts) is not None:
+            self._unneeded = {pts for pts in self._unneeded if pts > last}
+        return kept
 
     def _decode(self, packet: Packet | None) -> Iterator[av.VideoFrame]:
         try:
@@ -337,7 +375,7 @@ class VideoReader:
         if not self._pictures and pictures and packet is not None and not packet.is_keyframe:
             self._faults.headless = self._headless_before(pictures[0])
         self._pictures += len(pictures)
-        yield from pictures
+        yield from self._without_unneeded(pictures) if self._unneeded else pictures
 
     def _headless_before(self, first: av.VideoFrame) -> int:
         """Packets without a key frame may give pictures all the same (intra refresh, old codecs)."""
@@ -381,6 +419,8 @@ class VideoReader:
             raise InputError(f"{self.info.name}: it cannot be deinterlaced: {error}.") from None
 
     def _in_range(self, pts: int) -> bool:
+        if self._start is None and self._end is None:
+            return True
         time = pts * self.video.time_base
         if self._end is not None and time >= self._limit(self._end):
             self._past_end = True
@@ -389,7 +429,9 @@ class VideoReader:
 
     def _frame(self, picture: av.VideoFrame, pts: int, duration: int, index: int) -> Frame:
         picture.pts, picture.time_base = pts, self.video.time_base
-        carried = picture.format.name == self.video.pixel_format and is_plain(self.video.pixel_format)
+        carried = self._pictures_wanted or (
+            picture.format.name == self.video.pixel_format and is_plain(self.video.pixel_format)
+        )
         return Frame(
             luma=luma_plane(picture),
             time=Timestamp(pts, self.video.time_base),
@@ -446,7 +488,9 @@ def _is_encrypted(packet: Packet) -> bool:
     return packet.has_sidedata("encryption_info")
 
 
-def _time(packet: Packet) -> Fraction | None:
-    """When a packet is shown, or else decoded, in seconds."""
+def _time(packet: Packet | None) -> Fraction | None:
+    """When a packet is shown, or else decoded, in seconds; None where it does not say, or is none."""
+    if packet is None:
+        return None
     stamp = packet.pts if packet.pts is not None else packet.dts
     return None if stamp is None else stamp * packet.time_base

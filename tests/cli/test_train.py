@@ -1,0 +1,180 @@
+"""``vidcolor train``: what it is told, what it says, how it ends; and its weights colour a film."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.clips import make_clip
+from tests.training.sets import make_pictures
+from vidcolor.cli import main
+from vidcolor.cli.train_progress import TrainReporter
+from vidcolor.models import load_weights
+from vidcolor.training import folder
+from vidcolor.training.loop import Progress
+from vidcolor.training.options import list_recipes
+
+Capture = pytest.CaptureFixture[str]
+
+SMALL = [
+    *("--recipe", "unet", "--device", "cpu", "--steps", "6", "--set", "model.options.widths=[4, 8]"),
+    *("--set", "data.size=[16, 16]", "--set", "run.batch=4", "--set", "data.test_share=0.3"),
+]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(folder, "draw_curves", lambda path, rows, title: None)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    return make_pictures(tmp_path / "pictures", 14)
+
+
+def train(pictures: Path, output: Path, *more: str) -> int:
+    return main(["train", *SMALL, "--data", str(pictures), "-o", str(output), *more])
+
+
+def test_from_pictures_to_a_film_in_color(pictures: Path, tmp_path: Path, capsys: Capture) -> None:
+    output = tmp_path / "mine.safetensors"
+    assert train(pictures, output, "--seed", "7") == 0
+    err = capsys.readouterr().err
+    assert "vidcolor: trained 6 steps, " in err
+    assert " dB on held-out pictures (" in err
+    summary = load_weights(output).training
+    assert (summary["steps"], summary["recipe"]["run"]["seed"]) == (6, 7)
+    make_clip(tmp_path / "film.mkv", size=(64, 48), frames=5)
+    film, result = str(tmp_path / "film.mkv"), tmp_path / "color.mkv"
+    assert main(["run", film, "-o", str(result), "--model", str(output), "--network-size", "32"]) == 0
+    assert result.stat().st_size > 0
+
+
+def test_the_thin_script_is_the_command() -> None:
+    script = Path(__file__).parents[2] / "training" / "train.py"
+    assert 'main(["train", *sys.argv[1:]])' in script.read_text()
+
+
+def test_recipes_are_listed(capsys: Capture) -> None:
+    assert main(["train", "--list-recipes"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list_recipes()
+    assert main(["train", "--list-recipes", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["recipes"]
+    assert {"name": "a1-simple", "summary": "A1: simple ConvNet, L2 on ab"} in told
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "sentence"),
+    [
+        (["--set", "run.bach=3"], 2, "There is no key 'run.bach'; [run] takes seed, batch,"),
+        (["--set", "optimizer.rate=-1"], 2, "'optimizer.rate' must be above 0, not -1"),
+        (["--set", "optimizer.rate"], 2, "'optimizer.rate' is not KEY=VALUE"),
+        (["--recipe", "unett"], 2, "There is no recipe 'unett'; give a1-simple"),
+        (["--data", "gone"], 1, "gone does not exist; a training set is a folder"),
+        (["--time-limit", "soon"], 2, "'soon' is not a duration; write 90s, 55m, 8h or HH:MM:SS"),
+        (["--resume"], 1, "There is no checkpoint"),
+        (["--device", "abacus"], 2, "There is no device 'abacus'"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(
+    more: list[str], code: int, sentence: str, pictures: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    assert train(pictures, tmp_path / "out.safetensors", *more) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("vidcolor: error: ")
+    assert sentence in err
+    assert err.count("\n") == 1
+    assert {p.name for p in tmp_path.iterdir()} == {"pictures"}
+
+
+def test_what_is_missing_is_said(pictures: Path, capsys: Capture) -> None:
+    assert main(["train", "-r", "unet", "-o", "out.safetensors"]) == 2
+    assert "Nothing to train without --data" in capsys.readouterr().err
+    assert main(["train", "-r", "unet", "-d", str(pictures)]) == 2
+    assert "Nothing to train without --output" in capsys.readouterr().err
+    assert main(["train", "-d", str(pictures), "-o", "out.safetensors"]) == 2
+    assert "Give a --recipe" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_and_resumed_by_its_own_recipe(
+    number: signal.Signals,
+    code: int,
+    pictures: Path,
+    tmp_path: Path,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, parted = tmp_path / "whole.safetensors", tmp_path / "parted.safetensors"
+    assert train(pictures, whole) == 0
+    told = TrainReporter.progress
+
+    def progress(self: TrainReporter, now: Progress) -> None:
+        told(self, now)
+        if now.step == 2:
+            os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainReporter, "progress", progress)
+        assert train(pictures, parted) == code
+    assert signal.getsignal(number) == before
+    err = capsys.readouterr().err
+    assert "ending after this step, with a checkpoint; once more to end now" in err
+    assert "stopped, go on with --resume: 2 steps" in err
+    assert not parted.exists()
+    assert main(["train", "--resume", "--device", "cpu", "-d", str(pictures), "-o", str(parted)]) == 0
+    one, other = (load_weights(path).model.state_dict() for path in (whole, parted))
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_events_for_programs(pictures: Path, tmp_path: Path, capsys: Capture) -> None:
+    output = tmp_path / "out.safetensors"
+    assert train(pictures, output, "--json", "--quiet") == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    events = [json.loads(line) for line in out.splitlines()]
+    assert events[0]["event"] == "progress"
+    assert (events[0]["step"], events[0]["steps"]) == (1, 6)
+    assert events[-1]["event"] == "done"
+    assert (events[-1]["reason"], events[-1]["output"]) == ("finished", str(output))
+    assert events[-1]["held_out"]["psnr"] > 5
+
+
+def test_a_bar_by_steps_and_by_time(pictures: Path, tmp_path: Path, capsys: Capture) -> None:
+    assert train(pictures, tmp_path / "a.safetensors", "--progress") == 0
+    err = capsys.readouterr().err
+    assert "step 0/6" in err
+    assert "loss 0." in err
+    by_time = ["--set", "schedule.over=time", "--time-limit", "1s", "--steps", "3", "--progress"]
+    assert train(pictures, tmp_path / "b.safetensors", *by_time) == 0
+    err = capsys.readouterr().err
+    assert "0% |" in err
+    assert "3 steps" in err
+
+
+def test_the_time_limit_is_in_minutes_hours_or_a_clock(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+
+    def spy(recipe: Any, *_: Any, **__: Any) -> None:
+        seen.append(recipe.run.time_limit)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vidcolor.training.loop.train", spy)
+    for text in ("55m", "8h", "90s", "0:30:00"):
+        assert train(pictures, tmp_path / "out.safetensors", "--time-limit", text) == 130
+    assert seen == [55, 480, 1.5, 30]

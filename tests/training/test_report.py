@@ -1,0 +1,40 @@
+"""What a run leaves behind to look at."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from tests.training.sets import ADVERSARIAL, PLAIN, make_pictures, recipe
+from vidcolor.models import load_weights
+from vidcolor.training.loop import train
+
+
+@pytest.mark.parametrize(("base", "panels"), [(PLAIN, 3), (ADVERSARIAL, 4)])
+def test_what_a_run_leaves_behind(base: dict[str, Any], panels: int, tmp_path: Path) -> None:
+    output = tmp_path / "out.safetensors"
+    pictures = make_pictures(tmp_path / "pictures", 14)
+    train(recipe(base), [pictures], output, device="cpu")
+    folder = tmp_path / "out.training"
+    assert sorted(p.name for p in folder.iterdir() if p.name != "tensorboard") == [
+        "best.safetensors", "checkpoint.pt", "curves.png", "last.safetensors", "metrics.csv", "samples",
+    ]  # fmt: skip
+    with open(folder / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["3", "6", "8"]
+    assert all(float(row["train_loss"]) > 0 and float(row["val_loss"]) > 0 for row in rows)
+    assert ("val_discriminator" in rows[0]) == (panels == 4)
+    assert cv2.imread(str(folder / "curves.png")).shape == (380, 460 * panels, 3)
+    assert [p.name for p in sorted((folder / "samples").iterdir())] == ["000003.png", "000008.png"]
+    sheet = cv2.imread(str(folder / "samples" / "000008.png"))
+    # 16 pixels eight times enlarged, three beside each other, 4 pixels between; a title above four rows.
+    assert sheet.shape == (22 + 4 * (128 + 4), 3 * 128 + 2 * 4, 3)
+    training = load_weights(output).training
+    assert training["pictures"] == {"sets": [pictures.name], "train": 10, "held_out": 4}
+    assert training["held_out"]["pictures"] == 4
+    assert training["epochs"] == training["steps"] * 4 / 10
+    assert str(tmp_path) not in str(training)

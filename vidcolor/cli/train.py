@@ -1,0 +1,193 @@
+"""``vidcolor train``: from colour pictures to a model."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vidcolor.cli.console import common_options, emit_json, printable
+from vidcolor.cli.train_progress import TrainReporter
+from vidcolor.cli.types import DURATION, KEY_VALUE
+from vidcolor.errors import UsageError
+
+if TYPE_CHECKING:
+    from vidcolor.training.options import Recipe
+
+__all__ = ["command"]
+
+
+@click.command("train", short_help="Train a model.")
+@click.option(
+    "-r",
+    "--recipe",
+    metavar="NAME|FILE",
+    help="A recipe's name (see --list-recipes) or a TOML file.  [default with --resume: the run's own]",
+)
+@click.option(
+    "-d",
+    "--data",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A set made by 'vidcolor build-dataset', or a folder of pictures; repeatable.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The .safetensors file to write; curves, samples and checkpoint go to a .training folder beside it.",
+)
+@click.option(
+    "-s",
+    "--set",
+    "changes",
+    multiple=True,
+    type=KEY_VALUE,
+    help="Change a value of the recipe, as in optimizer.rate=2e-4; repeatable.",
+)
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint.")
+@click.option(
+    "--time-limit",
+    type=DURATION,
+    help="End after this long (55m, 8h), with weights and a checkpoint; as --set run.time_limit=MINUTES.",
+)
+@click.option("--steps", type=click.IntRange(min=1), help="Steps in all; as --set run.steps=N.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of everything random; as --set run.seed=N.")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda[:N]|mps",
+    help="Where the network is trained.",
+)
+@click.option("-y", "--yes", is_flag=True, help="Replace an older output and an older run.")
+@click.option("--list-recipes", is_flag=True, help="List the recipes that come with vidcolor.")
+@click.option("--progress/--no-progress", default=None, help="Show progress.  [default: on a terminal]")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@common_options
+def command(
+    recipe: str | None,
+    data: tuple[Path, ...],
+    output: Path | None,
+    changes: tuple[tuple[str, str], ...],
+    list_recipes: bool,
+    as_json: bool,
+    progress: bool | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Train a model on colour pictures, as a recipe says.
+
+    Ctrl-C ends it after the running step with a checkpoint, from which --resume goes on. Several GPUs or
+    processes: torchrun --nproc-per-node N -m vidcolor train ...
+    """
+    if list_recipes:
+        _list_recipes(as_json)
+        return
+    for value, name in ((data, "--data"), (output, "--output")):
+        if not value:
+            raise UsageError(f"Nothing to train without {name}; see 'vidcolor train --help'.")
+    assert output is not None
+    for name in ("time_limit", "steps", "seed"):
+        if options[name] is not None:
+            changes = (*changes, (f"run.{name}", _toml(options[name])))
+    made = _recipe(recipe, output, changes, resume=options["resume"])
+    first = os.environ.get("RANK", "0") == "0"  # of torchrun's processes one speaks
+    bar = first and (progress if progress is not None else not quiet and _is_terminal())
+    reporter = TrainReporter(bar=bar, quiet=quiet or not first, events=as_json and first)
+    _train(made, list(data), output, reporter, options)
+
+
+def _toml(value: int | Fraction) -> str:
+    """A whole number as it is; a time in minutes."""
+    return str(value) if isinstance(value, int) else repr(float(value / 60))
+
+
+def _recipe(name: str | None, output: Path, changes: tuple[tuple[str, str], ...], *, resume: bool) -> Recipe:
+    """The recipe that was asked for, or that of the run that goes on."""
+    from vidcolor.training.options import load_recipe
+
+    if name is not None:
+        return load_recipe(name, changes)
+    if not resume:
+        raise UsageError("Give a --recipe; 'vidcolor train --list-recipes' shows what there is.")
+    from vidcolor.training.loop import recipe_of_run
+
+    return recipe_of_run(output, changes)
+
+
+def _train(
+    recipe: Recipe, data: list[Path], output: Path, reporter: TrainReporter, options: dict[str, Any]
+) -> None:
+    from vidcolor.training.loop import train  # brings torch
+
+    with _stopping(reporter) as (stop, received):
+        with reporter:
+            outcome = train(
+                recipe,
+                data,
+                output,
+                resume=options["resume"],
+                device=options["device"],
+                overwrite=options["yes"],
+                notify=reporter.notify,
+                progress=reporter.progress,
+                stop=stop,
+            )
+        reporter.done(outcome)
+    if outcome.reason == "stopped":
+        number = received[0]
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+
+@contextmanager
+def _stopping(reporter: TrainReporter) -> Iterator[tuple[threading.Event, list[int]]]:
+    """An event that the first Ctrl-C or SIGTERM sets, and the signal's number; the second acts at once."""
+    stop, received = threading.Event(), list[int]()
+    if threading.current_thread() is not threading.main_thread():  # Python allows handlers there only
+        yield stop, received
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def take(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        signal.signal(number, before[signal.Signals(number)])
+        stop.set()
+        reporter.say("ending after this step, with a checkpoint; once more to end now")
+
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, take)
+    try:
+        yield stop, received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _list_recipes(as_json: bool) -> None:
+    from vidcolor.training.options import list_recipes, load_recipe
+
+    rows = [(name, load_recipe(name).summary) for name in list_recipes()]
+    if as_json:
+        emit_json(recipes=[{"name": name, "summary": summary} for name, summary in rows])
+        return
+    width = max(len(name) for name, _ in rows)
+    for name, summary in rows:
+        click.echo(f"{name:{width}}  {printable(summary)}")
+
+
+def _is_terminal() -> bool:
+    try:
+        return sys.stderr.isatty()
+    except (AttributeError, ValueError):  # stderr is closed
+        return False

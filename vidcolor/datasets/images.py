@@ -1,0 +1,242 @@
+"""One picture on its way into a set: read, measured, resized, cropped, encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vidcolor.datasets.manifest import NOTHING_KNOWN, Metadata
+from vidcolor.datasets.options import BuildOptions
+from vidcolor.errors import InputError
+from vidcolor.metrics import colorfulness
+
+__all__ = [
+    "Crop",
+    "Rgb",
+    "bin_counts",
+    "clock_metadata",
+    "colour_of",
+    "crops_of",
+    "encode",
+    "read_metadata",
+    "read_picture",
+    "target_size",
+]
+
+Rgb = npt.NDArray[np.uint8]
+"""``(H, W, 3)`` uint8, R, G, B."""
+Box = tuple[int, int, int, int]
+"""Left, top, width, height."""
+
+_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+_BIN_BITS = 5
+"""Bits of R, G and B that the histogram over the ab bins tells apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """One picture of the set, encoded."""
+
+    data: bytes
+    box: Box
+    """Where it lies in its source's upright picture, in that one's samples."""
+    colorfulness: float
+    bins: npt.NDArray[np.uint16]
+    """Numbers of the ab bins that occur in it."""
+    counts: npt.NDArray[np.uint16]
+    """How often each does, of the pixels looked at."""
+
+
+def target_size(width: float, height: float, options: BuildOptions) -> tuple[int, int]:
+    """Width and height a picture is resized to.
+
+    Nothing is enlarged, but to the size of a crop; where it is not resized at all, its sides are rounded.
+    """
+    short = min(width, height)
+    wanted = options.short_side or round(short)
+    wanted = max(min(wanted, round(short)), options.size or 1)
+    scale = wanted / short
+    return max(round(width * scale), 1), max(round(height * scale), 1)
+
+
+def crops_of(size: tuple[int, int], options: BuildOptions, seed: int) -> list[Box]:
+    """The parts of a picture of this size (width, height) that go into the set."""
+    width, height = size
+    side = options.size
+    if side is None:
+        return [(0, 0, width, height)]
+    random = np.random.default_rng(seed)
+    lefts = random.integers(0, width - side, options.crops, endpoint=True)
+    tops = random.integers(0, height - side, options.crops, endpoint=True)
+    return [(int(left), int(top), side, side) for left, top in zip(lefts, tops, strict=True)]
+
+
+def encode(rgb: Rgb, form: str) -> bytes:
+    """A picture as the bytes of a file."""
+    done, data = cv2.imencode(
+        f".{form}", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), _JPEG if form == "jpg" else []
+    )
+    if not done:
+        raise InputError(f"A picture of {rgb.shape[1]}×{rgb.shape[0]} could not be encoded as {form}.")
+    return data.tobytes()
+
+
+def colour_of(rgb: Rgb) -> float:
+    """Colourfulness of a picture, of a sample of its pixels."""
+    return colorfulness(_sampled(rgb, 64))
+
+
+def _sampled(rgb: Rgb, side: int) -> Rgb:
+    """Every so many pixels: about ``side`` along the short side."""
+    step = max(min(rgb.shape[:2]) // side, 1)
+    return np.ascontiguousarray(rgb[::step, ::step])
+
+
+# The histogram over the ab bins
+
+
+def bin_counts(rgb: Rgb) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
+    """Which of the 313 ab bins a sample of a picture's pixels fall into, and how many do."""
+    high = (_sampled(rgb, 112) >> (8 - _BIN_BITS)).astype(np.uint16)
+    codes = (high[..., 0] << 2 * _BIN_BITS) | (high[..., 1] << _BIN_BITS) | high[..., 2]
+    counts = np.bincount(_bin_table()[codes].ravel(), minlength=313)
+    bins = np.flatnonzero(counts)
+    return bins.astype(np.uint16), np.minimum(counts[bins], 65535).astype(np.uint16)
+
+
+@cache
+def _bin_table() -> npt.NDArray[np.uint16]:
+    """The ab bin of each colour of 5 bits a channel, ``(32768,)``."""
+    import torch
+
+    from vidcolor.color.bins import nearest_bin
+    from vidcolor.color.lab import rgb_to_lab
+
+    levels = 1 << _BIN_BITS
+    axis = (torch.arange(levels) + 0.5) / levels
+    colours = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij")).reshape(1, 3, levels, -1)
+    bins = nearest_bin(rgb_to_lab(colours)[:, 1:])
+    return bins.reshape(-1).numpy().astype(np.uint16)
+
+
+# Picture files
+
+
+def read_picture(path: Path, options: BuildOptions) -> tuple[Rgb, tuple[int, int]]:
+    """A picture, turned upright and resized for the set; and its own size (width, height).
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    own = _own_size(path)
+    wanted = target_size(*own, options)
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    bgr = cv2.imdecode(data, _reduced(min(own) // min(wanted)))
+    if bgr is None:
+        raise InputError(f"{path} is not a picture, or is damaged.")
+    if (bgr.shape[1] > bgr.shape[0]) != (own[0] > own[1]) and own[0] != own[1]:
+        own, wanted = own[::-1], wanted[::-1]  # turned by its EXIF tag
+    rgb: Any = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    if rgb.shape[1::-1] != wanted:
+        shrinks = rgb.shape[1] > wanted[0]
+        rgb = cv2.resize(rgb, wanted, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    return rgb, own
+
+
+def _reduced(factor: int) -> int:
+    """OpenCV's flag for decoding at a half, a quarter or an eighth, where that is still large enough."""
+    flags = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
+    return next((flag for least, flag in flags.items() if factor >= least), cv2.IMREAD_COLOR)
+
+
+def _own_size(path: Path) -> tuple[int, int]:
+    """Width and height as stored, from the header."""
+    with _open(path) as picture:
+        return picture.size
+
+
+def _open(path: Path) -> Any:
+    from PIL import Image  # loaded when there is a picture to read
+
+    try:
+        return Image.open(path)
+    except (OSError, ValueError, Image.DecompressionBombError):
+        raise InputError(f"{path} is not a picture, or is damaged.") from None
+
+
+_EXIF, _GPS = 0x8769, 0x8825
+_TAKEN = (0x9003, 0x9004)
+"""DateTimeOriginal and DateTimeDigitized; the plain DateTime is when the file was last changed."""
+
+
+def read_metadata(path: Path) -> Metadata:
+    """Hour, month and place from a picture's EXIF, as far as they are there and make sense."""
+    try:
+        with _open(path) as picture:
+            exif = picture.getexif()
+            inner, gps = exif.get_ifd(_EXIF), exif.get_ifd(_GPS)
+    except Exception:  # EXIF is written by anything; what Pillow raises over it is not to be listed
+        return NOTHING_KNOWN
+    taken = next((inner[tag] for tag in _TAKEN if inner.get(tag)), None)
+    known = clock_metadata(str(taken), "%Y:%m:%d %H:%M:%S") if taken else NOTHING_KNOWN
+    return Metadata(known.hour, known.month, _degrees(gps, 1, 2, "S", 90), _degrees(gps, 3, 4, "W", 180))
+
+
+def clock_metadata(text: str, form: str) -> Metadata:
+    """Hour and month of a date, given strptime's pattern; nothing where it is none."""
+    try:
+        taken = datetime.strptime(text.strip().rstrip("\0"), form)
+    except ValueError:
+        return NOTHING_KNOWN
+    hour = taken.hour + taken.minute / 60
+    return Metadata(round(hour, 3), round(taken.month + (taken.day - 1) / 31, 3))
+
+
+def _degrees(gps: Any, reference: int, value: int, negative: str, most: float) -> float | None:
+    """Degrees of a GPS tag: three rationals, and the side of the equator or of Greenwich."""
+    try:
+        degrees, minutes, seconds = (float(part) for part in gps[value])
+        total = degrees + minutes / 60 + seconds / 3600
+        return (
+            round(-total if gps[reference].upper().startswith(negative) else total, 5)
+            if total <= most
+            else None
+        )
+    except (KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError):
+        return None
+
+
+def luma_of(rgb: Rgb) -> npt.NDArray[np.uint8]:
+    """BT.601 luma of a picture, 0 to 255."""
+    luma: Any = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    return cast(npt.NDArray[np.uint8], luma)
+
+
+def unsuitable(small: npt.NDArray[Any], options: BuildOptions) -> str | None:
+    """Why a small luma picture (0 to 255) shows too little to learn from; None: it does not."""
+    if float(small.mean()) < options.dark:
+        return "dark"
+    return "flat" if float(small.std()) < options.flat else None
+
+
+def mean_counts(
+    pictures: Sequence[tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]],
+) -> list[float] | None:
+    """The prior over the 313 bins of many pictures, each counting alike; None where there are none."""
+    if not pictures:
+        return None
+    total = np.zeros(313)
+    for bins, counts in pictures:
+        np.add.at(total, bins, counts / counts.sum())
+    return [round(float(share), 9) for share in total / total.sum()]

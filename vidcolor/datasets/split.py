@@ -1,0 +1,129 @@
+"""Which pictures are held out: drawn by whole shots, or as a published list says."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from vidcolor.datasets.sources import PICTURES
+from vidcolor.errors import InputError
+
+__all__ = ["SplitLists", "draw_order", "hold_out", "seeded"]
+
+_WORDS = {
+    "train": "train", "training": "train", "trn": "train", "val": "train", "valid": "train",
+    "validation": "train", "dev": "train", "test": "test", "testing": "test", "tst": "test",
+}  # fmt: skip
+"""What split files call the parts; a published validation part goes to training, which draws its own."""
+
+
+def seeded(*parts: Hashable) -> int:
+    """A number of 64 bits that depends on these values alone, on every machine."""
+    digest = hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "little")
+
+
+def draw_order(names: Sequence[str], seed: int) -> list[int]:
+    """Indices of the names in an order drawn by name, so that a new one does not mix up the others."""
+    return sorted(range(len(names)), key=lambda n: (seeded(seed, names[n]), names[n]))
+
+
+def hold_out(groups: Sequence[Hashable], share: float, seed: int) -> list[bool]:
+    """Which pictures are held out, given the group (shot, film) of each: whole groups, as near to ``share``
+    of the pictures as their sizes allow, at least one group where there are two, and never all."""
+    sizes = Counter(groups)
+    target = share * len(groups)
+    if not target or len(sizes) < 2:
+        return [False] * len(groups)
+    drawn = list(sizes)
+    np.random.default_rng(seed).shuffle(drawn)
+    held: set[Hashable] = set()
+    count = 0
+    for group in drawn:
+        if count + sizes[group] <= target + 0.5 and len(held) < len(sizes) - 1:
+            held.add(group)
+            count += sizes[group]
+    if not held:
+        held.add(min(drawn, key=lambda group: sizes[group]))
+    return [group in held for group in groups]
+
+
+@dataclass(slots=True)
+class SplitLists:
+    """A published split: names, and the part each belongs to.
+
+    A name may be the picture's path in its folder, its file name, either without its ending, or the name
+    of a folder it lies in (a person's, in LFW).
+    """
+
+    parts: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> SplitLists:
+        """Reads lines "NAME train" and "NAME test" (or the other way round; commas and tabs do as well)."""
+        lists = cls()
+        for number, line in _lines(Path(path)):
+            words = re.split(r"[\s,;]+", line)
+            if len(words) > 1 and words[-1].lower() in _WORDS:
+                name, part = line[: -len(words[-1])], words[-1]
+            elif len(words) > 1 and words[0].lower() in _WORDS:
+                name, part = line[len(words[0]) :], words[0]
+            else:
+                raise InputError(f"{path}, line {number}: it should be NAME and train or test.")
+            lists._add(name.strip(" \t,;"), _WORDS[part.lower()], path)
+        return lists
+
+    @classmethod
+    def read_lists(
+        cls, train: str | os.PathLike[str] | None, test: str | os.PathLike[str] | None
+    ) -> SplitLists:
+        """Reads a list of training names and one of test names; further columns do not matter."""
+        lists = cls()
+        for path, part in ((train, "train"), (test, "test")):
+            for number, line in _lines(Path(path)) if path else ():
+                if number == 1 and line.isdigit():
+                    continue  # LFW's lists begin with the number of lines
+                lists._add(_first_column(line), part, path or "")
+        return lists
+
+    def _add(self, name: str, part: str, path: str | os.PathLike[str]) -> None:
+        name = name.removeprefix("./").strip("/")
+        if self.parts.setdefault(name, part) != part:
+            raise InputError(f"{path}: {name} is in both parts of the split.")
+
+    def part_of(self, name: str) -> str | None:
+        """ "train", "test", or None where no list names the picture with this path in its folder."""
+        path = PurePosixPath(name)
+        for called in (name, str(path.with_suffix("")), path.name, path.stem, *map(str, path.parents)):
+            if called in self.parts:
+                return self.parts[called]
+        return next((self.parts[folder] for folder in path.parts[:-1] if folder in self.parts), None)
+
+
+def _first_column(line: str) -> str:
+    """The name in a line of a list; names may hold spaces where columns are told apart otherwise."""
+    name, *more = re.split(r"[\t,;]", line)
+    first = name.split()[0]
+    is_column = not more and PurePosixPath(first).suffix.lower() in PICTURES
+    return first if is_column else name.strip()
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """Numbers and texts of the lines that say anything."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise InputError(f"The split file {path} cannot be read: {reason}.") from None
+    stripped = ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
+    lines = [(number, line) for number, line in stripped if line and not line.startswith("#")]
+    if not lines:
+        raise InputError(f"The split file {path} is empty.")
+    return lines

@@ -1,0 +1,80 @@
+"""A decoded frame as an RGB picture, upright and with square samples, at any size."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+
+from vidcolor.frames import Frame, VideoInfo
+
+__all__ = ["PictureMaker", "upright_size"]
+
+Rgb = npt.NDArray[np.uint8]
+Box = tuple[int, int, int, int]
+"""Left, top, width, height."""
+
+
+def upright_size(video: VideoInfo) -> tuple[float, float]:
+    """Width and height of a film's picture as it is seen: turned, and with square samples as high as the
+    stored ones (as wide, where it is turned by a quarter)."""
+    width, height = video.width * float(video.sample_aspect), float(video.height)
+    return (height, width) if video.rotation in (90, 270) else (width, height)
+
+
+class PictureMaker:
+    """Makes pictures of the frames of one film; may be called from several threads.
+
+    Planes are scaled as they are, chroma to luma's size, and become RGB only then: swscale's own way to RGB
+    gives two neighbouring pixels one chroma sample, or costs three times as much.
+    """
+
+    def __init__(self, video: VideoInfo, to_rgb: npt.NDArray[np.float32], *, full_range: bool) -> None:
+        """``to_rgb``: ``(3, 4)``, what makes R′G′B′ (0 to 255) of 8-bit codes Y′, Cb, Cr and 1."""
+        self._video = video
+        self._to_rgb = to_rgb
+        self._range = ColorRange.JPEG if full_range else ColorRange.MPEG
+        self._threads = threading.local()
+
+    def __call__(self, frame: Frame, size: tuple[int, int], boxes: Sequence[Box]) -> list[Rgb]:
+        """Parts of the upright picture at ``size`` (width, height).
+
+        ``(h, w, 3)`` uint8, R, G, B. The frame must carry its picture (``VideoReader(pictures=True)``).
+        """
+        quarter = self._video.rotation in (90, 270)
+        width, height = size[::-1] if quarter else size
+        scaled = self._scaler().reformat(
+            frame.carrier,
+            width=width,
+            height=height,
+            format="yuv444p",
+            interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT,
+            src_color_range=self._range,
+            dst_color_range=self._range,
+            threads=1,
+        )
+        planes = [np.rot90(_samples(plane), self._video.rotation // 90) for plane in scaled.planes]
+        return [self._part(planes, box) for box in boxes]
+
+    def _part(self, planes: Sequence[Rgb], box: Box) -> Rgb:
+        left, top, width, height = box
+        cut = [np.ascontiguousarray(plane[top : top + height, left : left + width]) for plane in planes]
+        rgb: Any = cv2.transform(cv2.merge(cut), self._to_rgb)
+        return cast(Rgb, rgb)
+
+    def _scaler(self) -> VideoReformatter:
+        """The thread's own: it keeps swscale's tables from one frame to the next."""
+        scaler: VideoReformatter | None = getattr(self._threads, "scaler", None)
+        if scaler is None:
+            scaler = self._threads.scaler = VideoReformatter()
+        return scaler
+
+
+def _samples(plane: Any) -> Rgb:
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    return rows[:, : plane.width]

@@ -1,0 +1,83 @@
+"""The pictures of a run: one or several sets, what is held out of them, and how common each colour is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from vidcolor.color.bins import prior_of, smooth_prior
+from vidcolor.datasets.manifest import Picture, PictureSet, open_set
+from vidcolor.errors import InputError
+from vidcolor.models import ColorModel
+from vidcolor.training.data import lab_of_codes, read_picture
+from vidcolor.training.options import Recipe
+
+__all__ = ["Describe", "Pictures", "open_pictures"]
+
+Describe: TypeAlias = Callable[[Picture], npt.NDArray[np.float32]]
+"""What is known of a picture, as the vector a model takes beside it."""
+
+_COUNTED = 400
+"""Pictures that a prior is counted from where no set brings one along."""
+_COUNTED_SIDE = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """What there is to learn from and to look at."""
+
+    sets: tuple[PictureSet, ...]
+    train: tuple[Picture, ...]
+    test: tuple[Picture, ...]
+    describe: Describe | None
+    """None for a model that takes nothing beside the picture."""
+
+    @property
+    def digest(self) -> str:
+        """The same for the same pictures in the same order, wherever they lie."""
+        names = "\n".join(f"{p.path.parent.name}/{p.path.name} {p.label}" for p in self.train)
+        return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+    def prior(self, device: torch.device) -> Tensor:
+        """``(313,)``: how common each bin is in the training pictures, smoothed: p̃ of C eq. 1."""
+        known = [each.prior for each in self.sets]
+        if len(known) == 1 and known[0] is not None:
+            return smooth_prior(torch.tensor(known[0], dtype=torch.float32)).to(device)
+        chosen = np.random.default_rng(0).permutation(len(self.train))[:_COUNTED]
+        return smooth_prior(prior_of(self._ab(int(i)) for i in chosen)).to(device)
+
+    def _ab(self, index: int) -> Tensor:
+        rgb = read_picture(self.train[index].path, _COUNTED_SIDE)
+        return lab_of_codes(torch.from_numpy(rgb).permute(2, 0, 1)[None])[:, 1:]
+
+
+def open_pictures(recipe: Recipe, data: Sequence[Path], model: ColorModel) -> Pictures:
+    """The pictures of all sets together.
+
+    Raises:
+        InputError: one of them is no set, or together they are too few.
+    """
+    # What is held out of a plain folder must not change with the seed of a run.
+    sets = tuple(open_set(path, test_share=recipe.data.test_share) for path in data)
+    train = tuple(picture for each in sets for picture in each.train)
+    test = tuple(picture for each in sets for picture in each.test)
+    if len(train) < 2 or not test:
+        where = ", ".join(repr(str(path)) for path in data)
+        raise InputError(
+            f"There are too few pictures in {where}: {len(train)} to learn from and {len(test)} held out; "
+            "at least 2 and 1 are needed."
+        )
+    return Pictures(sets, train, test, _describe(model))
+
+
+def _describe(model: ColorModel) -> Describe | None:
+    """How pictures are described to a model; the hook for :mod:`vidcolor.models.conditions`."""
+    return None
