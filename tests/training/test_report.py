@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
@@ -12,6 +14,7 @@ import pytest
 from tests.training.sets import ADVERSARIAL, PLAIN, make_pictures, recipe
 from vidcolor.models import load_weights
 from vidcolor.training.loop import train
+from vidcolor.training.report import TensorBoard
 
 
 @pytest.mark.parametrize(("base", "panels"), [(PLAIN, 3), (ADVERSARIAL, 4)])
@@ -38,3 +41,27 @@ def test_what_a_run_leaves_behind(base: dict[str, Any], panels: int, tmp_path: P
     assert training["held_out"]["pictures"] == 4
     assert training["epochs"] == training["steps"] * 4 / 10
     assert str(tmp_path) not in str(training)
+
+
+def test_tensorboard_gets_every_figure_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, float, int]] = []
+
+    class Writer:
+        def __init__(self, folder: str) -> None:
+            assert folder == str(tmp_path)
+
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            seen.append((name, value, step))
+
+        def close(self) -> None:
+            seen.append(("closed", 0, 0))
+
+    there = ModuleType("torch.utils.tensorboard")
+    there.SummaryWriter = Writer  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", there)
+    board = TensorBoard(tmp_path)
+    board.add({"step": 3.0, "val_loss": 0.5})
+    board.close()
+    assert seen == [("val_loss", 0.5, 3), ("closed", 0, 0)]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # as if it were not installed
+    TensorBoard(tmp_path).add({"step": 3.0})

@@ -24,7 +24,7 @@ import numpy as np
 from vidcolor.datasets.collect import Collector, Made, Origin
 from vidcolor.datasets.finish import finish_set
 from vidcolor.datasets.folder import folder_in_the_making
-from vidcolor.datasets.frames import FilmPictures, Sample, film_metadata, samples
+from vidcolor.datasets.frames import LONGEST_GAP, FilmPictures, Sample, film_metadata, samples
 from vidcolor.datasets.images import (
     Box,
     Crop,
@@ -166,10 +166,15 @@ class _Build:
         readers: list[VideoReader] = []
 
         def open_reader(needed: Needed) -> VideoReader:
-            notify = partial(self._tell_of, source.name)
-            kind = options.deinterlace
             readers.append(
-                VideoReader(source.path, deinterlace=kind, pictures=True, needed=needed, notify=notify)
+                VideoReader(
+                    source.path,
+                    deinterlace=options.deinterlace,
+                    pictures=True,
+                    needed=needed,
+                    longest_gap=LONGEST_GAP,
+                    notify=partial(self._tell_of, source.name),
+                )
             )
             return readers[0]
 

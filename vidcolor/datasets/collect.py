@@ -29,8 +29,8 @@ __all__ = ["Collector", "Made", "Origin", "Row", "write_file"]
 
 _AHEAD = 8
 """Pictures being made at a time. Not by the number of cores: what counts as over the limit hangs on it."""
-_WORKERS = max(1, min(4, os.cpu_count() or 1))
-_REMEMBERED = 512
+_WORKERS = max(1, min(4, (os.cpu_count() or 1) // 2))
+_REMEMBERED = 256
 """Frames taken last that a new one is compared with."""
 _COARSE = (9, 16)
 """Height and width of the pictures they are compared by first."""
@@ -229,18 +229,25 @@ class _Memory:
     def __init__(self, threshold: float) -> None:
         self._threshold = threshold
         self._small: npt.NDArray[Any] = np.zeros((_REMEMBERED, *SMALL), np.uint8)
-        self._coarse: npt.NDArray[Any] = np.zeros((_REMEMBERED, *_COARSE), np.int16)
+        self._coarse: npt.NDArray[Any] = np.zeros((_REMEMBERED, _COARSE[0] * _COARSE[1]), np.uint8)
         self._count = 0
 
     def holds_or_takes(self, small: Small) -> bool:
-        coarse = cv2.resize(small, _COARSE[::-1], interpolation=cv2.INTER_AREA).astype(np.int16)
+        coarse = cv2.resize(small, _COARSE[::-1], interpolation=cv2.INTER_AREA).reshape(1, -1)
         used = min(self._count, _REMEMBERED)
         # Means of blocks differ by less than what they are means of: whatever is far apart here is far apart.
-        apart = np.abs(self._coarse[:used] - coarse).mean(axis=(1, 2))
-        for n in np.flatnonzero(apart < self._threshold + 1):
+        for n in self._near(coarse, used):
             if cv2.norm(self._small[n], small, cv2.NORM_L1) / small.size < self._threshold:
                 return True
         place = self._count % _REMEMBERED
         self._small[place], self._coarse[place] = small, coarse
         self._count += 1
         return False
+
+    def _near(self, coarse: npt.NDArray[Any], used: int) -> npt.NDArray[Any]:
+        """Numbers of the remembered frames that may be within the threshold; one code is for rounding."""
+        if not used:
+            return np.zeros(0, int)
+        apart = cv2.absdiff(self._coarse[:used], np.repeat(coarse, used, 0))
+        sums = cv2.reduce(apart, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0]
+        return np.flatnonzero(sums < (self._threshold + 1) * coarse.size)

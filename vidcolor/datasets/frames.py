@@ -19,11 +19,11 @@ from vidcolor.datasets.options import DEFAULT_EVERY, BuildOptions
 from vidcolor.frames import Frame, MediaInfo, Timestamp, VideoInfo
 from vidcolor.media.picture import PictureMaker, upright_size
 from vidcolor.media.reader import VideoReader
-from vidcolor.media.skim import Needed, glimpses
+from vidcolor.media.skim import Need, Needed, glimpses
 from vidcolor.media.source import Source
 from vidcolor.temporal.shots import ShotDetector, Small, Verdict, small_luma
 
-__all__ = ["FilmPictures", "Sample", "film_metadata", "samples"]
+__all__ = ["LONGEST_GAP", "FilmPictures", "Sample", "film_metadata", "samples"]
 
 ReaderOf = Callable[[Needed], VideoReader]
 """Opens the film for a way of choosing frames."""
@@ -33,6 +33,9 @@ LOOK_GAP = Fraction(1, 15)
 same cuts but some after a frame or two of black."""
 LOOK_REACHES = (3, 6)
 """Of the detector then: the same dissolves, seen in half as many frames."""
+LONGEST_GAP = Fraction(1)
+"""Seconds before a key frame that need not be decoded if no frame is chosen there. Longer, and the pictures
+on both sides would not tell any more whether they are of one shot."""
 GLIMPSES = 12
 """Frames from all over a film that its borders are looked for in."""
 
@@ -68,31 +71,32 @@ class Sampler:
         self._start: int | None = None
         self._due = Fraction(0)
         self._looked: int | None = None
-        self._answers: dict[int, bool] | None = None
+        self._answers: dict[int, Need] | None = None
 
-    def needed(self, pts: int) -> bool:
-        """For the reader: whether the frame is looked at."""
+    def needed(self, pts: int) -> Need:
+        """For the reader."""
         if self._answers is None:
             self._answers = {}
-        answer = self._look(pts)
-        if answer is not None:
-            self._answers[pts] = answer
-        return answer is not None
+        need = self._look(pts)
+        if need:
+            self._answers[pts] = need
+        return need
 
-    def takes(self, pts: int) -> bool | None:
-        """Of a decoded frame: whether it is chosen; None: it is not even looked at."""
+    def takes(self, pts: int) -> tuple[Need, int]:
+        """How much a decoded frame is wanted, and how many that were are missing before it."""
         if self._answers is None:
-            return self._look(pts)
-        for past in [known for known in self._answers if known < pts]:
+            return self._look(pts), 0
+        missing = [known for known in self._answers if known < pts]
+        for past in missing:
             del self._answers[past]
-        return self._answers.pop(pts, None)
+        return self._answers.pop(pts, Need.NONE), len(missing)
 
-    def _look(self, pts: int) -> bool | None:
+    def _look(self, pts: int) -> Need:
         chosen = self._choose(pts)
         if not chosen and self._looked is not None and pts - self._looked < self._gap:
-            return None
+            return Need.NONE
         self._looked = pts
-        return chosen or self._all
+        return Need.MUST if chosen or self._all else Need.WELCOME
 
     def _choose(self, pts: int) -> bool:
         number, self._number = self._number, self._number + 1
@@ -137,7 +141,7 @@ def samples(reader_of: ReaderOf, options: BuildOptions) -> Iterator[Sample]:
     """The frames of a film that its options choose, in order."""
     sampler: Sampler | None = None
 
-    def needed(pts: int) -> bool:
+    def needed(pts: int) -> Need:
         assert sampler is not None
         return sampler.needed(pts)
 
@@ -154,6 +158,10 @@ def _with_shots(reader: VideoReader, sampler: Sampler) -> Iterator[Sample]:
     waiting: deque[tuple[Frame, Small] | None] = deque()
     shot = -1
 
+    def push(small: Small | None, taken: tuple[Frame, Small] | None) -> Iterator[Sample]:
+        waiting.append(taken)
+        yield from decided(detector.push(small))
+
     def decided(verdicts: Iterable[Verdict]) -> Iterator[Sample]:
         nonlocal shot
         for verdict in verdicts:
@@ -163,11 +171,12 @@ def _with_shots(reader: VideoReader, sampler: Sampler) -> Iterator[Sample]:
                 yield Sample(taken[0], levels[taken[1]], shot, verdict.fading)
 
     for frame in reader.frames():
-        takes = sampler.takes(frame.time.pts)
-        if takes is not None:
+        need, missing = sampler.takes(frame.time.pts)
+        for _ in range(missing):
+            yield from push(None, None)
+        if need:
             small = small_luma(frame.luma, reader.video.bit_depth)
-            waiting.append((frame, small) if takes else None)
-            yield from decided(detector.push(small))
+            yield from push(small, (frame, small) if need is Need.MUST else None)
     yield from decided(detector.finish())
 
 

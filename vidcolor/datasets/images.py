@@ -37,6 +37,8 @@ Box = tuple[int, int, int, int]
 """Left, top, width, height."""
 
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+_MEASURED_SIDE = 64
+"""Pixels a side that colourfulness and the histogram look at."""
 _BIN_BITS = 5
 """Bits of R, G and B that the histogram over the ab bins tells apart."""
 
@@ -91,12 +93,12 @@ def encode(rgb: Rgb, form: str) -> bytes:
 
 def colour_of(rgb: Rgb) -> float:
     """Colourfulness of a picture, of a sample of its pixels."""
-    return colorfulness(_sampled(rgb, 64))
+    return colorfulness(_sampled(rgb))
 
 
-def _sampled(rgb: Rgb, side: int) -> Rgb:
-    """Every so many pixels: about ``side`` along the short side."""
-    step = max(min(rgb.shape[:2]) // side, 1)
+def _sampled(rgb: Rgb) -> Rgb:
+    """Every so many pixels, about ``_MEASURED_SIDE`` along the short side."""
+    step = max(min(rgb.shape[:2]) // _MEASURED_SIDE, 1)
     return np.ascontiguousarray(rgb[::step, ::step])
 
 
@@ -105,7 +107,7 @@ def _sampled(rgb: Rgb, side: int) -> Rgb:
 
 def bin_counts(rgb: Rgb) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
     """Which of the 313 ab bins a sample of a picture's pixels fall into, and how many do."""
-    high = (_sampled(rgb, 112) >> (8 - _BIN_BITS)).astype(np.uint16)
+    high = (_sampled(rgb) >> (8 - _BIN_BITS)).astype(np.uint16)
     codes = (high[..., 0] << 2 * _BIN_BITS) | (high[..., 1] << _BIN_BITS) | high[..., 2]
     counts = np.bincount(_bin_table()[codes].ravel(), minlength=313)
     bins = np.flatnonzero(counts)
@@ -225,9 +227,10 @@ def luma_of(rgb: Rgb) -> npt.NDArray[np.uint8]:
 
 def unsuitable(small: npt.NDArray[Any], options: BuildOptions) -> str | None:
     """Why a small luma picture (0 to 255) shows too little to learn from; None: it does not."""
-    if float(small.mean()) < options.dark:
+    mean, deviation = cv2.meanStdDev(small)
+    if mean.item() < options.dark:
         return "dark"
-    return "flat" if float(small.std()) < options.flat else None
+    return "flat" if deviation.item() < options.flat else None
 
 
 def mean_counts(

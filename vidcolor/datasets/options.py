@@ -76,7 +76,7 @@ class BuildOptions:
     deinterlace: Literal["auto", "on", "off"] = "auto"
     labels: bool | None = None
     """Sub-folders name classes; None: those of pictures do, those of films do not."""
-    format: Literal["png", "jpg"] = "png"
+    format: Literal["jpg", "png"] = "jpg"
     """jpg: quality 95 with full chroma (4:4:4)."""
     overwrite: bool = False
     least: int = 10

@@ -53,7 +53,7 @@ class PictureMaker:
             width=width,
             height=height,
             format="yuv444p",
-            interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT,
+            interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT,
             src_color_range=self._range,
             dst_color_range=self._range,
             threads=1,

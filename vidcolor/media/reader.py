@@ -31,7 +31,7 @@ from vidcolor.media.deinterlace import Deinterlacer, Mode, Timed
 from vidcolor.media.faults import Faults
 from vidcolor.media.luma import Planarizer, handed_out, is_plain, luma_plane, plan_luma
 from vidcolor.media.probe import describe, has_flag, rare_subsampling
-from vidcolor.media.skim import Needed, marked
+from vidcolor.media.skim import Mark, Needed, Skimmer
 from vidcolor.media.source import PIPE_HINT, Source, demux, is_seekable, open_input, rewind
 from vidcolor.media.timeline import Clock, FrameTimes, clock_text
 
@@ -77,6 +77,7 @@ class VideoReader:
         deinterlace: Mode = "auto",
         pictures: bool = False,
         needed: Needed | None = None,
+        longest_gap: Fraction = Fraction(0),
         notify: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         """Opens a film.
@@ -92,6 +93,8 @@ class VideoReader:
             needed: says which frames are wanted. Others are not handed out, and not decoded where no other
                 frame is predicted from them. It is asked for each packet that has a time, in the order
                 frames are shown. Interlaced films and packets without times give all frames all the same.
+            longest_gap: seconds of merely welcome frames that may be missing where that spares the decoder
+                work, before a key frame.
             notify: gets one sentence for each thing the user should know.
 
         Raises:
@@ -102,7 +105,7 @@ class VideoReader:
             raise UsageError("The range is empty: it must end later than it starts (START to END).")
         self._source, self._wanted = source, stream
         self._start, self._end = start or None, end
-        self._pictures_wanted, self._needed = pictures, needed
+        self._pictures_wanted, self._needed, self._gap = pictures, needed, longest_gap
         self._notify = notify
         self._deinterlacer = Deinterlacer(deinterlace)
         self._faults = Faults()
@@ -300,6 +303,9 @@ class VideoReader:
 
     def _packets(self, everything: bool) -> Iterator[Packet]:
         """Packets on the clock of the frames, until all streams have passed ``end``."""
+        if self._clock is None and self._end is None:
+            yield from self._demuxed(everything)
+            return
         followed = {s.index for s in self.info.streams if s.kind == "audio"} | {self.video.index}
         pending = set(followed) if everything else {self.video.index}
         for packet in self._demuxed(everything):
@@ -326,7 +332,7 @@ class VideoReader:
 
     def _decoded(self, on_packet: Callable[[Packet], None] | None) -> Iterator[av.VideoFrame]:
         self._seen, self._pictures, leading = 0, 0, True
-        for packet, wanted in self._marked(on_packet is not None):
+        for packet, mark in self._marked(on_packet is not None):
             if packet.stream_index != self.video.index:
                 if on_packet is not None:
                     on_packet(packet)
@@ -335,29 +341,31 @@ class VideoReader:
             leading = leading and not packet.is_keyframe
             self._faults.headless += leading and self._start is None
             self._seen += 1
-            if not self._past_end:
-                if self._needed is not None:
-                    self._mark(packet, wanted)
+            if not self._past_end and (self._needed is None or self._is_for_decoder(packet, mark)):
                 yield from self._decode(packet)
         if not self._past_end and not self._closed:
             yield from self._decode(None)
 
-    def _marked(self, everything: bool) -> Iterator[tuple[Packet, bool]]:
-        """Packets, and whether their frames are wanted."""
+    def _marked(self, everything: bool) -> Iterator[tuple[Packet, Mark]]:
+        """Packets, and what is to be done with them."""
         packets = self._packets(everything)
         if self._needed is None or everything:
-            return ((packet, True) for packet in packets)
-        return marked(packets, self._needed)
+            return ((packet, Mark.DECODE) for packet in packets)
+        return Skimmer(self._needed, self._gap / self.video.time_base).mark(packets)
 
-    def _mark(self, packet: Packet, wanted: bool) -> None:
+    def _is_for_decoder(self, packet: Packet, mark: Mark) -> bool:
         """Has a frame that is not wanted left out: by the decoder, if none is predicted from it, or by us."""
         if self._deinterlacer.count or self.video.field_order not in ("progressive", "unknown"):
-            wanted = True  # frames are made of their neighbours' fields too
-        if not wanted and packet.pts is not None:
+            mark = Mark.DECODE  # frames are made of their neighbours' fields too
+        if mark is Mark.DROP:
+            return False
+        if mark is Mark.SKIP and packet.pts is not None:
             self._unneeded.add(packet.pts)
-        if wanted == self._skipping:  # setting it costs as much as all else here
-            self._skipping = not wanted
-            self._context.skip_frame = "DEFAULT" if wanted else "NONREF"
+        skip = mark is Mark.SKIP
+        if skip != self._skipping:  # setting it costs as much as all else here
+            self._skipping = skip
+            self._context.skip_frame = "NONREF" if skip else "DEFAULT"
+        return True
 
     def _without_unneeded(self, pictures: list[av.VideoFrame]) -> list[av.VideoFrame]:
         kept = [picture for picture in pictures if picture.pts not in self._unneeded]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
+from enum import IntEnum
+from fractions import Fraction
 from heapq import heappop, heappush
 from itertools import islice
 from typing import Any, TypeAlias
@@ -16,45 +19,136 @@ from vidcolor.frames import Plane, VideoInfo
 from vidcolor.media.luma import Planarizer, luma_plane
 from vidcolor.media.source import Source, demux, is_seekable, open_input
 
-__all__ = ["Needed", "glimpses", "marked"]
+__all__ = ["Mark", "Need", "Needed", "Skimmer", "glimpses"]
 
 Packet: TypeAlias = "av.Packet[Any]"
-Needed: TypeAlias = Callable[[int], bool]
-"""Whether the frame with this pts is wanted; asked once for each packet, in the order frames are shown."""
 
-AHEAD = 64
-"""Packets looked at beyond the one handed out. No codec reorders more than 16 frames."""
+
+class Need(IntEnum):
+    """How much a frame is wanted."""
+
+    NONE = 0
+    WELCOME = 1
+    """It is handed out, unless ``Skimmer`` can spare the decoder many of them in a row."""
+    MUST = 2
+
+
+class Mark(IntEnum):
+    """What is done with a packet."""
+
+    DROP = 0
+    """The decoder does not get it."""
+    SKIP = 1
+    """The decoder may leave its frame out, if no other is predicted from it."""
+    DECODE = 2
+
+
+Needed: TypeAlias = Callable[[int], Need]
+"""How much the frame with this pts is wanted; asked once for each, in the order frames are shown."""
+
+AHEAD = 256
+"""Packets looked at beyond the one handed out."""
+REORDERED = 32
+"""Frames that may be shown before one whose packet comes first. No codec reorders more than 16."""
 GLIMPSE_PACKETS = 500
 """Packets looked at for one key frame."""
 
 
-def marked(packets: Iterable[Packet], needed: Needed) -> Iterator[tuple[Packet, bool]]:
-    """Packets as they come, each with the answer to whether its frame is wanted.
+@dataclass(slots=True)
+class _Group:
+    """A key frame's packet and those up to the next one."""
+
+    key_pts: int
+    packets: int = 0
+    asked: int = 0
+    last_must: int = -1
+    """Number of the last packet with a frame that must be decoded."""
+    open: bool = False
+    """Frames shown before the key frame come after it, and are predicted from the group before."""
+
+
+class Skimmer:
+    """Says of every packet whether it must be decoded.
 
     Packets come in the order of decoding; the question is asked in the order of showing, so that whoever
-    answers can count frames. A packet without a pts cannot be asked about and is wanted.
+    answers can count frames. What comes after the last frame of its group that must be decoded is needed
+    by none of those, and is dropped if no more than ``longest_gap`` (in units of pts) is lost at once.
+    A packet without a pts cannot be asked about and is decoded.
     """
-    waiting: deque[Packet] = deque()
-    shown: list[int] = []
-    answers: dict[int, bool] = {}
 
-    def release() -> tuple[Packet, bool]:
-        packet = waiting.popleft()
-        if packet.pts is None:
-            return packet, True
-        while shown and shown[0] <= packet.pts:
-            pts = heappop(shown)
-            answers[pts] = needed(pts)
-        return packet, answers.pop(packet.pts, True)
+    def __init__(self, needed: Needed, longest_gap: Fraction) -> None:
+        self._needed, self._gap = needed, longest_gap
+        self._waiting: deque[tuple[int, int, Packet]] = deque()
+        """Number, group and packet."""
+        self._shown: list[tuple[int, int, int]] = []
+        """A heap of pts, number and group."""
+        self._needs: dict[int, Need] = {}
+        self._groups: dict[int, _Group] = {}
+        self._count = 0
+        self._group = -1
+        self._kept: int | None = None
+        """The latest pts of what is decoded."""
 
-    for packet in packets:
-        waiting.append(packet)
-        if packet.pts is not None:
-            heappush(shown, packet.pts)
-        if len(waiting) > AHEAD:
-            yield release()
-    while waiting:
-        yield release()
+    def mark(self, packets: Iterable[Packet]) -> Iterator[tuple[Packet, Mark]]:
+        """The packets as they come, each with what is to be done with it."""
+        for packet in packets:
+            self._take(packet)
+            if len(self._shown) > REORDERED:
+                self._ask()
+            if len(self._waiting) > AHEAD:
+                yield self._release()
+        while self._shown:
+            self._ask()
+        while self._waiting:
+            yield self._release()
+
+    def _take(self, packet: Packet) -> None:
+        pts, number = packet.pts, self._count
+        self._count += 1
+        if packet.is_keyframe and pts is not None:
+            self._group = number
+            self._groups[number] = _Group(pts)
+        self._waiting.append((number, self._group, packet))
+        group = self._groups.get(self._group)
+        if group is not None:
+            group.packets += 1
+            if pts is None:
+                group.last_must = number
+                group.asked += 1
+            elif pts < group.key_pts:
+                group.open = True
+        if pts is not None:
+            heappush(self._shown, (pts, number, self._group))
+
+    def _ask(self) -> None:
+        """Asks about the frame that is shown first of those nobody asked about."""
+        pts, number, group_number = heappop(self._shown)
+        self._needs[number] = need = self._needed(pts)
+        group = self._groups.get(group_number)
+        if group is not None:
+            group.asked += 1
+            if need is Need.MUST:
+                group.last_must = max(group.last_must, number)
+
+    def _release(self) -> tuple[Packet, Mark]:
+        number, group_number, packet = self._waiting.popleft()
+        need = self._needs.pop(number, Need.MUST)
+        if self._is_spare(number, group_number):
+            return packet, Mark.DROP
+        if packet.pts is not None and (self._kept is None or packet.pts > self._kept):
+            self._kept = packet.pts
+        return packet, Mark.DECODE if need else Mark.SKIP
+
+    def _is_spare(self, number: int, group_number: int) -> bool:
+        group = self._groups.get(group_number)
+        if group is None or number <= group.last_must or group.asked < group.packets:
+            return False
+        following = self._groups.get(group_number + group.packets)
+        for past in [n for n in self._groups if n < group_number]:
+            del self._groups[past]
+        if following is None or following.open or self._kept is None:
+            return False
+        return following.key_pts - self._kept <= self._gap
 
 
 def glimpses(source: Source, video: VideoInfo, count: int) -> list[Plane]:

@@ -20,7 +20,7 @@ from vidcolor.media.reader import VideoReader
 from vidcolor.media.writer import VideoWriter
 from vidcolor.models import resolve_model
 from vidcolor.pipeline.colorist import AbFrame, Colorist
-from vidcolor.pipeline.memory import keep_level
+from vidcolor.pipeline.memory import hold_memory
 from vidcolor.pipeline.names import default_output
 from vidcolor.pipeline.options import EncoderOptions, Progress, RunOptions, Summary
 from vidcolor.pipeline.prefetch import prefetch
@@ -69,7 +69,7 @@ def colorize(
         if notify is not None:
             notify(sentence)
 
-    keep_level()
+    hold_memory()
     loaded = resolve_model(options.model)
     with VideoReader(
         source,

@@ -62,6 +62,7 @@ _MIX_ERROR = 0.2
 """How far the middle may lie from the mean of the ends, as a share of their difference."""
 _FLAT = 4.0
 """Standard deviation below which a picture is a plain surface, in codes."""
+_SURELY_APART = 0.6
 _FADED = 0.35
 """Contrast of one end of a fade to black (or any plain surface) as a share of the other's."""
 
@@ -113,23 +114,41 @@ class ShotDetector:
         self._path: dict[int, float] = {}
         """Sum of all changes up to a frame: two frames cannot differ by more than lies between them."""
         self._mixes: dict[int, _Mix] = {}
+        self._last: Small | None = None
+        self._breaks: set[int] = set()
+        """Frames that others were missing before, and that surely are of another shot than those before."""
         self._pushed = self._decided = 0
         self._run_start: int | None = None
         """First frame of the present run of mixes."""
         self._run_done = False
         """Its boundary has been told, or it has none."""
 
-    def push(self, small: Small) -> list[Verdict]:
-        """Takes the next frame's picture (see :func:`small_luma`); returns what is decided by it."""
-        if small.shape != SMALL or small.dtype != np.uint8:
-            raise ValueError(f"a small picture is uint8{SMALL}, not {small.dtype}{small.shape}")
+    def push(self, small: Small | None) -> list[Verdict]:
+        """Takes the next frame's picture (see :func:`small_luma`); returns what is decided by it.
+
+        None stands for a frame that was not looked at. A shot that begins among such frames begins, as far
+        as can be told, with the next that was; in doubt there is none.
+        """
         now = self._pushed
-        self._pictures[now] = small
-        self._changes[now] = change = _difference(small, self._pictures[now - 1]) if now else 0.0
-        self._path[now] = self._path.get(now - 1, 0.0) + change
-        self._look_for_mixes(now)
+        if small is None:
+            self._path[now] = self._path.get(now - 1, 0.0)
+        else:
+            self._take(now, small)
         self._pushed += 1
         return [self._decide()] if now >= self.lookahead else []
+
+    def _take(self, now: int, small: Small) -> None:
+        if small.shape != SMALL or small.dtype != np.uint8:
+            raise ValueError(f"a small picture is uint8{SMALL}, not {small.dtype}{small.shape}")
+        last = self._last
+        change = 0.0 if last is None else _difference(small, last)
+        self._path[now] = self._path.get(now - 1, 0.0) + change
+        if now == 0 or now - 1 in self._pictures:
+            self._changes[now] = change
+        elif last is not None and _are_apart(last, small):
+            self._breaks.add(now)
+        self._pictures[now] = self._last = small
+        self._look_for_mixes(now)
 
     def finish(self) -> list[Verdict]:
         """What is still undecided when the film is over."""
@@ -147,8 +166,11 @@ class ShotDetector:
     # Cuts
 
     def _is_cut(self, index: int) -> bool:
-        change = self._changes[index]
-        if index == 0 or change < _LEAST_CHANGE:
+        if index in self._breaks:
+            self._breaks.remove(index)
+            return True
+        change = self._changes.get(index, 0.0)
+        if change < _LEAST_CHANGE:
             return False
         close = (self._changes.get(index + k, 0.0) for k in range(-_FLASH, _FLASH + 1))
         if change < max(close) or self._changes.get(index - 1) == change:
@@ -157,11 +179,13 @@ class ShotDetector:
         usual = sum(around) / len(around) if around else 0.0
         if change < _CUT_RATIO * max(usual, 1.0):
             return False
-        beside = max(self._changes[index - 1], self._changes.get(index + 1, 0.0))
+        beside = max(self._changes.get(index - 1, 0.0), self._changes.get(index + 1, 0.0))
         if change < _SURE_CHANGE and change < _STANDS_OUT * beside:
             return False
+        # Where the next frame was not looked at, nobody knows whether what happens here goes on.
+        least = _CUT_STRUCTURE if index + 1 in self._pictures else _SURELY_APART
         before, after = self._pictures[index - 1], self._pictures[index]
-        return _unlikeness(before, after) >= _CUT_STRUCTURE and not self._is_flash(index, change)
+        return _unlikeness(before, after) >= least and not self._is_flash(index, change)
 
     def _near(self, index: int, reach: int) -> Iterator[int]:
         """Frames around one whose change is known; the first frame has none."""
@@ -186,13 +210,20 @@ class ShotDetector:
     def _mix(self, middle: int, reach: int) -> _Mix | None:
         if self._path[middle + reach] - self._path[middle - reach] < _LEAST_MIX:
             return None
-        first, last = self._pictures[middle - reach], self._pictures[middle + reach]
+        first, last = self._pictures.get(middle - reach), self._pictures.get(middle + reach)
+        if first is None or last is None:
+            return None
         difference = _difference(first, last)
         if difference < _LEAST_MIX:
             return None
         for step, share in ((0, 0.5), (-reach // 2, 0.75), (reach // 2, 0.25)):
+            seen = self._pictures.get(middle + step)
+            if seen is None:
+                if step == 0:
+                    return None
+                continue
             expected = cv2.addWeighted(first, share, last, 1 - share, 0)
-            if _difference(self._pictures[middle + step], expected) > _MIX_ERROR * difference:
+            if _difference(seen, expected) > _MIX_ERROR * difference:
                 return None
         if _unlikeness(first, last) < _MIX_STRUCTURE:
             return None
@@ -234,6 +265,11 @@ def find_shots(pictures: Iterable[Small]) -> Iterator[int]:
     for picture in pictures:
         yield from (v.index for v in detector.push(picture) if v.new_shot)
     yield from (v.index for v in detector.finish() if v.new_shot)
+
+
+def _are_apart(before: Small, after: Small) -> bool:
+    """Whether two frames some time apart are surely of two shots: what lies between was not seen."""
+    return _difference(before, after) >= _LEAST_MIX and _unlikeness(before, after) >= _SURELY_APART
 
 
 def _difference(a: Small, b: Small) -> float:

@@ -1,4 +1,4 @@
-"""The training engine.
+"""The training engine: recipes, batches, losses, the loop, and what a run leaves behind.
 
-Empty until ``vidcolor train`` comes; the first model's script is training/train_default.py.
+``loop.train`` reads from top to bottom. Nothing is imported here, so that listing recipes loads no torch.
 """

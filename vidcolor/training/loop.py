@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vidcolor.errors import ModelError
 from vidcolor.pipeline.device import choose_device, choose_precision
+from vidcolor.pipeline.memory import hold_memory
 from vidcolor.training.checkpoint import load_checkpoint, may_go_on, save_checkpoint
 from vidcolor.training.clock import Clock
 from vidcolor.training.data import Batch, Batches, ready
@@ -112,9 +113,11 @@ def train(
             disk, or that the loss is no longer a number.
     """
     started = time.monotonic()
+    hold_memory()
     folder = WorkFolder(output, recipe)
     with connect(choose_device(device)) as (group, where):
         place = Place(where, _precision(recipe, where), group)
+        torch.backends.cudnn.benchmark = where.type == "cuda"  # every batch has the same size
         if group.is_first:
             folder.check(resume=resume, overwrite=overwrite)
         check_shares(recipe, group.world)
