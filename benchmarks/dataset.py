@@ -27,6 +27,7 @@ from clips import DATA
 from memory import peak_mebibytes
 
 from vidcolor.datasets.build import build_dataset
+from vidcolor.datasets.options import BuildOptions
 
 FILM = DATA / "video/train/big_buck_bunny_360p_000-300s.mp4"
 
@@ -62,7 +63,7 @@ def main() -> None:
     )
     parser.add_argument("--film", type=Path, default=FILM)
     parser.add_argument("--stride", type=int, default=12)
-    parser.add_argument("--format", choices=["png", "jpg"], default="png")
+    parser.add_argument("--format", choices=["jpg", "png"], default=BuildOptions().format)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

@@ -59,7 +59,7 @@ def main() -> None:
     recipe = load_recipe("unet", [*changes, *([("data.memory_mb", "0")] if options.cold else [])])
     device = choose_device(options.device)
     state = State(recipe, device=device, precision=torch.float32, group=ALONE)
-    pictures = open_pictures(recipe, [options.data], state.model)
+    pictures = open_pictures(recipe, [options.data])
     objective = Objective(recipe.loss, state.model.space, pictures.prior(device))
     learner = Learner(recipe, state, objective, ALONE, device, torch.float32)
     made = Batches(pictures.train, recipe.data, size=recipe.run.batch, seed=1, hints=True)

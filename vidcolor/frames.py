@@ -21,6 +21,7 @@ __all__ = [
     "Frame",
     "Known",
     "MediaInfo",
+    "Metadata",
     "Plane",
     "Programme",
     "StreamInfo",
@@ -234,6 +235,20 @@ def _plain(value: Any, name: str = "") -> Any:
     if isinstance(value, Fraction):
         return round(float(value), 6) if name in _TIMES else f"{value.numerator}/{value.denominator}"
     return value
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """When and where a picture was taken, as far as it says; None: not known."""
+
+    hour: float | None = None
+    """Local time of day, 0 to below 24."""
+    month: float | None = None
+    """1 (the first of January) to below 13, with days as fractions."""
+    latitude: float | None = None
+    """Degrees north, -90 to 90."""
+    longitude: float | None = None
+    """Degrees east, -180 to 180."""
 
 
 @dataclass(slots=True)

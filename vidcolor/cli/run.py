@@ -79,6 +79,13 @@ def _complete_model(_: click.Context, __: click.Parameter, incomplete: str) -> l
     type=click.IntRange(min=16),
     help="Short side of the picture the network sees, in pixels.",
 )
+@setting(
+    RunOptions,
+    "label",
+    "--label",
+    metavar="NAME",
+    help="What the film is of, for a model trained with labels.",
+)
 @setting(RunOptions, "saturation", "--saturation", type=Number(0), help="Factor on the colours; 0 is grey.")
 @setting(
     RunOptions,

@@ -220,7 +220,9 @@ def _with_metadata(origin: Origin, metadata: Metadata) -> Origin:
 
 def write_file(path: Path, data: bytes) -> None:
     """Writes one file of the set."""
-    path.write_bytes(data)
+    with open(path, "wb", buffering=0) as file:
+        while data:
+            data = data[file.write(data) :]
 
 
 class _Memory:

@@ -71,25 +71,28 @@ class Sampler:
         self._start: int | None = None
         self._due = Fraction(0)
         self._looked: int | None = None
-        self._answers: dict[int, Need] | None = None
+        self._answers: deque[tuple[int, Need]] | None = None
 
     def needed(self, pts: int) -> Need:
         """For the reader."""
         if self._answers is None:
-            self._answers = {}
+            self._answers = deque()
         need = self._look(pts)
         if need:
-            self._answers[pts] = need
+            self._answers.append((pts, need))
         return need
 
     def takes(self, pts: int) -> tuple[Need, int]:
         """How much a decoded frame is wanted, and how many that were are missing before it."""
         if self._answers is None:
             return self._look(pts), 0
-        missing = [known for known in self._answers if known < pts]
-        for past in missing:
-            del self._answers[past]
-        return self._answers.pop(pts, Need.NONE), len(missing)
+        missing = 0
+        while self._answers and self._answers[0][0] < pts:
+            self._answers.popleft()
+            missing += 1
+        if self._answers and self._answers[0][0] == pts:
+            return self._answers.popleft()[1], missing
+        return Need.NONE, missing
 
     def _look(self, pts: int) -> Need:
         chosen = self._choose(pts)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from vidcolor.datasets.manifest import NOTHING_KNOWN, Metadata
 from vidcolor.datasets.options import BuildOptions
+from vidcolor.datasets.split import seeded
 from vidcolor.errors import InputError
 from vidcolor.metrics import colorfulness
 
@@ -75,10 +76,9 @@ def crops_of(size: tuple[int, int], options: BuildOptions, seed: int) -> list[Bo
     side = options.size
     if side is None:
         return [(0, 0, width, height)]
-    random = np.random.default_rng(seed)
-    lefts = random.integers(0, width - side, options.crops, endpoint=True)
-    tops = random.integers(0, height - side, options.crops, endpoint=True)
-    return [(int(left), int(top), side, side) for left, top in zip(lefts, tops, strict=True)]
+    lefts = (seeded(seed, n, "left") % (width - side + 1) for n in range(options.crops))
+    tops = (seeded(seed, n, "top") % (height - side + 1) for n in range(options.crops))
+    return [(left, top, side, side) for left, top in zip(lefts, tops, strict=True)]
 
 
 def encode(rgb: Rgb, form: str) -> bytes:
@@ -97,9 +97,10 @@ def colour_of(rgb: Rgb) -> float:
 
 
 def _sampled(rgb: Rgb) -> Rgb:
-    """Every so many pixels, about ``_MEASURED_SIDE`` along the short side."""
-    step = max(min(rgb.shape[:2]) // _MEASURED_SIDE, 1)
-    return np.ascontiguousarray(rgb[::step, ::step])
+    """Some of a picture's pixels, as they are."""
+    size = min(rgb.shape[1], _MEASURED_SIDE), min(rgb.shape[0], _MEASURED_SIDE)
+    some: Any = cv2.resize(rgb, size, interpolation=cv2.INTER_NEAREST)
+    return cast(Rgb, some)
 
 
 # The histogram over the ab bins

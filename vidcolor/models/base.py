@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidcolor.models import spaces
+from vidcolor.models.conditions import condition_width
 
 __all__ = ["MIN_SIDE", "ColorModel"]
 
@@ -27,8 +28,10 @@ class ColorModel(nn.Module):
     """ab is the same over squares of this side, in pixels, counted from the top left."""
     takes_hints = False
     """Whether hints change the answer; a model that takes none ignores them."""
-    condition_width = 0
-    """How many values of what is known beside the picture it takes; 0: none."""
+    labels: tuple[str, ...] = ()
+    """What a picture can be said to be of."""
+    takes_metadata = False
+    """Whether it can be told when and where a picture was taken."""
     space: spaces.Space = "ab"
     """What :meth:`raw` speaks in."""
 
@@ -94,6 +97,11 @@ class ColorModel(nn.Module):
         known = (lightness.shape[0], self.condition_width)
         if condition is not None and tuple(condition.shape) != known:
             raise ValueError(f"condition must be {known} for this model, not {tuple(condition.shape)}")
+
+    @property
+    def condition_width(self) -> int:
+        """How many values of what is known beside the picture it takes; 0: none."""
+        return condition_width(self.labels, self.takes_metadata)
 
     @property
     def parameter_count(self) -> int:

@@ -69,16 +69,26 @@ class UNet(ColorModel):
     Args:
         widths: channels at 1/2, 1/4, 1/8, … of the input's size.
         bottom_blocks: residual blocks at the smallest size.
+        labels: what a picture can be said to be of (A7).
+        metadata: whether it can be told when and where a picture was taken (D4).
 
-    The hints' share of the first layer starts at zero, so an untrained network ignores hints rather
-    than being thrown by them.
+    What is known beside the picture is added to every place at the smallest size. Its weights, like the
+    hints' share of the first layer, start at zero: an untrained network ignores it rather than being thrown
+    by it, and weights learnt without it can be gone on from.
     """
 
     grain = 2
     takes_hints = True
 
-    def __init__(self, widths: Sequence[int] = (32, 64, 128, 224, 320), bottom_blocks: int = 1) -> None:
+    def __init__(
+        self,
+        widths: Sequence[int] = (32, 64, 128, 224, 320),
+        bottom_blocks: int = 1,
+        labels: Sequence[str] = (),
+        metadata: bool = False,
+    ) -> None:
         super().__init__()
+        self.labels, self.takes_metadata = tuple(labels), metadata
         self.multiple = 2 ** len(widths)
         self.stem = nn.Conv2d(4, widths[0], 4, 2, 1)
         nn.init.zeros_(self.stem.weight[:, 1:])
@@ -98,6 +108,9 @@ class UNet(ColorModel):
         self.head = nn.Conv2d(widths[0], 2, 3, padding=1)
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
+        if self.condition_width:
+            self.known = nn.Linear(self.condition_width, widths[-1], bias=False)
+            nn.init.zeros_(self.known.weight)
 
     def raw(self, lightness: Tensor, hints: Tensor | None = None, condition: Tensor | None = None) -> Tensor:
         x = self.first(F.relu(self.stem(self._picture(lightness, hints))))
@@ -105,7 +118,10 @@ class UNet(ColorModel):
         for stage in self.down:
             x = stage(x)
             skips.append(x)
-        x = self.bottom(skips.pop())
+        x = skips.pop()
+        if condition is not None:
+            x = x + self.known(condition.to(x.dtype))[:, :, None, None]
+        x = self.bottom(x)
         for lift, stage in zip(self.lift, self.up, strict=True):
             x = F.interpolate(lift(x), scale_factor=2, mode="nearest")
             x = stage(torch.cat((x, skips.pop()), 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 
 import numpy as np
@@ -13,8 +13,9 @@ import torch
 from vidcolor.color.planes import ColorSpace
 from vidcolor.color.resize import shrink
 from vidcolor.errors import VidcolorError
-from vidcolor.frames import Frame, Plane, VideoInfo
+from vidcolor.frames import Frame, Metadata, Plane, VideoInfo
 from vidcolor.models import ColorModel
+from vidcolor.models.conditions import check_label, condition_vector
 from vidcolor.pipeline.device import (
     autocast,
     choose_batch_size,
@@ -59,7 +60,7 @@ class Colorist:
     """Colours frames with a network, in batches; the same frames in smaller ones when memory runs out."""
 
     def __init__(self, model: ColorModel, video: VideoInfo, options: RunOptions,
-                 notify: Callable[[str], None]) -> None:  # fmt: skip
+                 notify: Callable[[str], None], known: Metadata | None = None) -> None:  # fmt: skip
         self.device = choose_device(options.device)
         self.precision = choose_precision(options.precision, self.device)
         # torch's stubs know no memory format for modules; convolutions on CPUs are twice as fast in this one.
@@ -71,6 +72,18 @@ class Colorist:
         space = ColorSpace.of(video.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
         self.lightness_of = space.lightness_table
         self.notify = notify
+        self.condition = self._condition(options.label, known)
+
+    def _condition(self, label: str | None, known: Metadata | None) -> torch.Tensor | None:
+        """What the network is told beside each picture, ``(1, condition_width)``; None: nothing."""
+        if label is not None:
+            check_label(self.model.labels, label)
+        if not self.model.condition_width:
+            return None
+        vector = condition_vector(
+            self.model.labels, self.model.takes_metadata, label=label, **asdict(known or Metadata())
+        )
+        return torch.from_numpy(vector)[None].to(self.device)
 
     def color(self, frames: Iterable[Frame]) -> Iterator[AbFrame]:
         """Each frame with its ab, in order; none is dropped."""
@@ -127,7 +140,8 @@ class Colorist:
         """ab ``(2, h, w)`` of each picture at the network's own grain, turned back to how it is stored."""
         stack = torch.from_numpy(np.stack(pictures)[:, None]).to(self.device)
         with autocast(self.device, self.precision):
-            ab = self.model.infer(stack.contiguous(memory_format=torch.channels_last))
+            told = None if self.condition is None else self.condition.expand(len(stack), -1)
+            ab = self.model.infer(stack.contiguous(memory_format=torch.channels_last), None, told)
         found = ab[..., :: self.model.grain, :: self.model.grain].float().cpu().numpy()
         found *= self.saturation
         return [np.ascontiguousarray(np.rot90(one, -self.turns, (1, 2))) for one in found]

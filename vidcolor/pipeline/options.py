@@ -40,6 +40,8 @@ class RunOptions:
     """Frames a network call; None: found by itself."""
     network_size: int = 192
     """Short side of the picture the network sees, in pixels."""
+    label: str | None = None
+    """What the film is of, for a model that was trained with labels."""
     saturation: float = 1.0
     """Factor on a and b."""
     stream: int | None = None

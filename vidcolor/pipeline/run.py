@@ -16,6 +16,7 @@ from vidcolor.color.chroma import ChromaMaker
 from vidcolor.color.planes import MATRICES, ColorSpace
 from vidcolor.errors import UsageError
 from vidcolor.frames import ColorFrame, VideoInfo
+from vidcolor.media.metadata import film_metadata
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.writer import VideoWriter
 from vidcolor.models import resolve_model
@@ -80,7 +81,7 @@ def colorize(
         notify=note,
     ) as reader:
         video = _understood(reader.video, note)
-        colorist = Colorist(loaded.model, video, options, note)
+        colorist = Colorist(loaded.model, video, options, note, film_metadata(reader.info))
         stop = threading.Event()
         # Left in reverse, whatever happens: the threads first, and only then what they read and write.
         with (

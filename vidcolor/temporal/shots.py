@@ -203,13 +203,13 @@ class ShotDetector:
 
     def _look_for_mixes(self, now: int) -> None:
         for reach in self._reaches:
-            middle = now - reach
-            if middle not in self._mixes and middle >= reach and (mix := self._mix(middle, reach)):
+            middle, first = now - reach, now - 2 * reach
+            if first < 0 or self._path[now] - self._path[first] < _LEAST_MIX or middle in self._mixes:
+                continue
+            if (mix := self._mix(middle, reach)) is not None:
                 self._mixes[middle] = mix
 
     def _mix(self, middle: int, reach: int) -> _Mix | None:
-        if self._path[middle + reach] - self._path[middle - reach] < _LEAST_MIX:
-            return None
         first, last = self._pictures.get(middle - reach), self._pictures.get(middle + reach)
         if first is None or last is None:
             return None

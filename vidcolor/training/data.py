@@ -213,6 +213,8 @@ class Batches:
             grey = FILM if aged else grey
             film = augment.film_look(rgb, rng) if aged else np.zeros(rgb.shape[:2], np.uint8)
         condition = self._describe(self.store.picture(index)) if self._describe else None
+        if condition is not None and rng.random() < self._options.unknown:
+            condition = np.zeros_like(condition)
         return _Sample(rgb, film, grey, hints, condition)
 
     def _index(self, step: int, place: int, rng: np.random.Generator) -> int:

@@ -114,6 +114,8 @@ def train(
     """
     started = time.monotonic()
     hold_memory()
+    pictures = open_pictures(recipe, data)
+    recipe = pictures.conditioned(recipe)
     folder = WorkFolder(output, recipe)
     with connect(choose_device(device)) as (group, where):
         place = Place(where, _precision(recipe, where), group)
@@ -124,7 +126,7 @@ def train(
         state = State(recipe, device=where, precision=place.precision, group=group)
         if group.is_first and not getattr(state.model, "pretrained", True):
             notify("no pretrained weights for this model's frozen part are on this machine; it is random")
-        pictures = open_pictures(recipe, data, state.model)
+        pictures = pictures.described_for(state.model)
         if resume:
             checkpoint = load_checkpoint(folder.checkpoint)
             may_go_on(folder.checkpoint, checkpoint, recipe, pictures.digest)

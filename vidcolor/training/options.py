@@ -75,6 +75,12 @@ class DataOptions:
     """Share of the samples with some true colours given; only for models that take hints."""
     balanced: bool = False
     """Every label is drawn as often as every other (B5); without labels nothing changes."""
+    labels: bool = False
+    """The network is told each picture's label (A7); its model's options get the names. Only for unet."""
+    metadata: bool = False
+    """The network is told when and where each picture was taken, where it says (D4). Only for unet."""
+    unknown: float = number(0.3, least=0, most=1)
+    """Share of the samples of which it is told nothing, so that it colours without, too."""
     test_share: float = number(0.1, above=0, most=0.9)
     """Held-out share of a plain folder of pictures; a built set knows its own."""
     memory_mb: int = number(2000, least=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,8 +15,9 @@ from torch import Tensor
 
 from vidcolor.color.bins import prior_of, smooth_prior
 from vidcolor.datasets.manifest import Picture, PictureSet, open_set
-from vidcolor.errors import InputError
-from vidcolor.models import ColorModel
+from vidcolor.errors import InputError, UsageError
+from vidcolor.models import ColorModel, create_model
+from vidcolor.models.conditions import condition_vector
 from vidcolor.training.data import lab_of_codes, read_picture
 from vidcolor.training.options import Recipe
 
@@ -37,8 +38,46 @@ class Pictures:
     sets: tuple[PictureSet, ...]
     train: tuple[Picture, ...]
     test: tuple[Picture, ...]
-    describe: Describe | None
+    describe: Describe | None = None
     """None for a model that takes nothing beside the picture."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels of all sets, sorted."""
+        return tuple(sorted({label for each in self.sets for label in each.labels}))
+
+    def conditioned(self, recipe: Recipe) -> Recipe:
+        """The recipe with the labels in its model's options where its network is to be told them.
+
+        Raises:
+            UsageError: the pictures have no labels, or the network takes nothing beside the picture.
+        """
+        if not (recipe.data.labels or recipe.data.metadata):
+            return recipe
+        if recipe.data.labels and not self.labels:
+            raise UsageError(
+                "'data.labels' is for pictures with labels: folders of a name each, one a class."
+            )
+        more: dict[str, object] = {"labels": list(self.labels)} if recipe.data.labels else {}
+        if recipe.data.metadata:
+            more["metadata"] = True
+        model = replace(recipe.model, options={**recipe.model.options, **more})
+        try:
+            create_model(model.name, **model.options)
+        except UsageError as error:
+            raise UsageError(f"{str(error)[:-1]}; 'data.labels' and 'data.metadata' are for unet.") from None
+        return replace(recipe, model=model)
+
+    def described_for(self, model: ColorModel) -> Pictures:
+        """The same pictures with how each is described to the model."""
+        if not model.condition_width:
+            return self
+
+        def describe(picture: Picture) -> npt.NDArray[np.float32]:
+            known = asdict(picture.metadata)
+            return condition_vector(model.labels, model.takes_metadata, label=picture.label, **known)
+
+        return replace(self, describe=describe)
 
     @property
     def digest(self) -> str:
@@ -59,7 +98,7 @@ class Pictures:
         return lab_of_codes(torch.from_numpy(rgb).permute(2, 0, 1)[None])[:, 1:]
 
 
-def open_pictures(recipe: Recipe, data: Sequence[Path], model: ColorModel) -> Pictures:
+def open_pictures(recipe: Recipe, data: Sequence[Path]) -> Pictures:
     """The pictures of all sets together.
 
     Raises:
@@ -75,9 +114,4 @@ def open_pictures(recipe: Recipe, data: Sequence[Path], model: ColorModel) -> Pi
             f"There are too few pictures in {where}: {len(train)} to learn from and {len(test)} held out; "
             "at least 2 and 1 are needed."
         )
-    return Pictures(sets, train, test, _describe(model))
-
-
-def _describe(model: ColorModel) -> Describe | None:
-    """How pictures are described to a model; the hook for :mod:`vidcolor.models.conditions`."""
-    return None
+    return Pictures(sets, train, test)

@@ -178,12 +178,24 @@ def build_model(options: ModelOptions) -> ColorModel:
         try:
             if type(start) is not type(model):
                 raise RuntimeError
-            model.load_state_dict(start.state_dict())
+            go_on_from(model, start)
         except RuntimeError as error:
             raise ModelError(
                 f"The weights {options.weights!r} are not of model {options.name!r} with these options."
             ) from error
     return model
+
+
+def go_on_from(model: ColorModel, start: ColorModel) -> None:
+    """Gives a network the weights of another; what the other was never told of stays as it begins, at zero.
+
+    Raises:
+        RuntimeError: they are of another shape.
+    """
+    stored = start.state_dict()
+    if model.condition_width and not start.condition_width:
+        stored = {**model.state_dict(), **stored}
+    model.load_state_dict(stored)
 
 
 def build_opponent(model: ColorModel, options: dict[str, Any]) -> nn.Module:
