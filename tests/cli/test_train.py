@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,17 @@ def test_what_is_missing_is_said(pictures: Path, capsys: Capture) -> None:
     assert "Give a --recipe" in capsys.readouterr().err
 
 
+@pytest.fixture
+def signals_as_usual() -> Iterator[None]:
+    """A run in the background of a script ignores Ctrl-C, and so would the run that is tested."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("signals_as_usual")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_and_resumed_by_its_own_recipe(
     number: signal.Signals,

@@ -348,11 +348,15 @@ def test_too_few_pictures(tmp_path: Path) -> None:
     two = make_pictures(tmp_path / "two", 2)
     with pytest.raises(InputError, match="2 to learn from and 0 held out; at least 2 and 1 are needed"):
         run(recipe(data__test_share=0.1), two, tmp_path / "out.safetensors")
-    with pytest.raises(OutputError, match="there is no such folder"):
-        run(recipe(), two, tmp_path / "not" / "there.safetensors")
-    with pytest.raises(UsageError, match=r"Weights go into a \.safetensors file"):
-        run(recipe(), two, tmp_path / "out.pt")
     assert {p.name for p in tmp_path.iterdir()} == {"one", "two"}
+
+
+def test_an_output_that_cannot_be_written(pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="there is no such folder"):
+        run(recipe(), pictures, tmp_path / "not" / "there.safetensors")
+    with pytest.raises(UsageError, match=r"Weights go into a \.safetensors file"):
+        run(recipe(), pictures, tmp_path / "out.pt")
+    assert not list(tmp_path.iterdir())
 
 
 def full_when(name: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:

@@ -1,1 +1,1 @@
-"""Films and folders of pictures to training sets. Empty until ``vidcolor build-dataset`` comes."""
+"""Films and folders of pictures to training sets, and training sets read."""

@@ -220,9 +220,12 @@ def _with_metadata(origin: Origin, metadata: Metadata) -> Origin:
 
 def write_file(path: Path, data: bytes) -> None:
     """Writes one file of the set."""
-    with open(path, "wb", buffering=0) as file:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
+    try:
         while data:
-            data = data[file.write(data) :]
+            data = data[os.write(file, data) :]
+    finally:
+        os.close(file)
 
 
 class _Memory:

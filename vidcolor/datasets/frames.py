@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 
 import numpy as np
 import numpy.typing as npt
@@ -64,12 +65,13 @@ class Sampler:
 
     def __init__(self, options: BuildOptions, time_base: Fraction) -> None:
         self._stride, self._all = options.stride, options.per_shot is not None
-        self._every = DEFAULT_EVERY if options.every is None else options.every
-        self._base = time_base
-        self._gap = LOOK_GAP / time_base
+        every = DEFAULT_EVERY if options.every is None else options.every
+        # In units of pts, and whole ones for what is compared at each frame.
+        self._step = every / time_base
+        self._gap = ceil(LOOK_GAP / time_base)
         self._number = 0
         self._start: int | None = None
-        self._due = Fraction(0)
+        self._due = 0
         self._looked: int | None = None
         self._answers: deque[tuple[int, Need]] | None = None
 
@@ -108,11 +110,10 @@ class Sampler:
         if self._stride is not None:
             return number % self._stride == 0
         if self._start is None:
-            self._start = pts
-        elapsed = (pts - self._start) * self._base
-        if elapsed < self._due:
+            self._start = self._due = pts
+        if pts < self._due:
             return False
-        self._due = (elapsed // self._every + 1) * self._every
+        self._due = self._start + ceil(((pts - self._start) // self._step + 1) * self._step)
         return True
 
 

@@ -39,12 +39,12 @@ class Shown:
 
 # The contact sheet
 
-_COLUMNS, _ROWS = 8, 6
-_SIDE, _GAP, _CAPTION, _HEAD = 144, 10, 34, 34
+_COLUMNS, _ROWS = 8, 4
+_SIDE, _GAP, _CAPTION, _HEAD = 128, 10, 34, 34
 
 
 def contact_sheet(pictures: Sequence[Shown]) -> Bgr:
-    """Up to 48 pictures from all over a set, held-out ones in a frame of another colour."""
+    """Up to 32 pictures from all over a set, held-out ones in a frame of another colour."""
     count = min(len(pictures), _COLUMNS * _ROWS)
     chosen = [pictures[(2 * n + 1) * len(pictures) // (2 * count)] for n in range(count)]
     rows = -(-count // _COLUMNS)

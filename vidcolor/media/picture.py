@@ -38,6 +38,8 @@ class PictureMaker:
         """``to_rgb``: ``(3, 4)``, what makes R′G′B′ (0 to 255) of 8-bit codes Y′, Cb, Cr and 1."""
         self._video = video
         self._to_rgb = to_rgb
+        # Above 8 bits swscale would dither on its way down to 8, in the chroma planes too.
+        self._format = "yuv444p" if video.bit_depth == 8 else "yuv444p16le"
         self._range = ColorRange.JPEG if full_range else ColorRange.MPEG
         self._threads = threading.local()
 
@@ -52,20 +54,24 @@ class PictureMaker:
             frame.carrier,
             width=width,
             height=height,
-            format="yuv444p",
+            format=self._format,
             interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT,
             src_color_range=self._range,
             dst_color_range=self._range,
             threads=1,
         )
-        planes = [np.rot90(_samples(plane), self._video.rotation // 90) for plane in scaled.planes]
+        wide, turns = self._format != "yuv444p", self._video.rotation // 90
+        planes = [np.rot90(_samples(plane, wide), turns) for plane in scaled.planes]
         return [self._part(planes, box) for box in boxes]
 
-    def _part(self, planes: Sequence[Rgb], box: Box) -> Rgb:
+    def _part(self, planes: Sequence[npt.NDArray[Any]], box: Box) -> Rgb:
         left, top, width, height = box
         cut = [np.ascontiguousarray(plane[top : top + height, left : left + width]) for plane in planes]
-        rgb: Any = cv2.transform(cv2.merge(cut), self._to_rgb)
-        return cast(Rgb, rgb)
+        codes: Any = cv2.merge(cut)
+        if codes.dtype == np.uint8:
+            return cast(Rgb, cv2.transform(codes, self._to_rgb))
+        rgb = cv2.transform(codes.astype(np.float32) / 256, self._to_rgb)
+        return np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
 
     def _scaler(self) -> VideoReformatter:
         """The thread's own: it keeps swscale's tables from one frame to the next."""
@@ -75,6 +81,7 @@ class PictureMaker:
         return scaler
 
 
-def _samples(plane: Any) -> Rgb:
-    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+def _samples(plane: Any, wide: bool) -> npt.NDArray[Any]:
+    sample = np.dtype("<u2" if wide else "u1")
+    rows = np.frombuffer(memoryview(plane), sample).reshape(plane.height, plane.line_size // sample.itemsize)
     return rows[:, : plane.width]

@@ -77,7 +77,7 @@ class Skimmer:
     """
 
     def __init__(self, needed: Needed, longest_gap: Fraction) -> None:
-        self._needed, self._gap = needed, longest_gap
+        self._needed, self._gap = needed, int(longest_gap)
         self._waiting: deque[tuple[int, int, Packet]] = deque()
         """Number, group and packet."""
         self._shown: list[tuple[int, int, int]] = []
@@ -87,7 +87,7 @@ class Skimmer:
         self._count = 0
         self._group = -1
         self._kept: int | None = None
-        """The latest pts of what is decoded."""
+        """The latest pts of what is wanted and decoded."""
 
     def mark(self, packets: Iterable[Packet]) -> Iterator[tuple[Packet, Mark]]:
         """The packets as they come, each with what is to be done with it."""
@@ -135,7 +135,7 @@ class Skimmer:
         need = self._needs.pop(number, Need.MUST)
         if self._is_spare(number, group_number):
             return packet, Mark.DROP
-        if packet.pts is not None and (self._kept is None or packet.pts > self._kept):
+        if need and packet.pts is not None and (self._kept is None or packet.pts > self._kept):
             self._kept = packet.pts
         return packet, Mark.DECODE if need else Mark.SKIP
 

@@ -1,4 +1,1 @@
-"""Everything about time: shots, anchors, flow, propagation, smoothing, references.
-
-Empty until colour is carried between frames.
-"""
+"""Everything about time: shots now; anchors, flow, propagation, smoothing and references are to come."""

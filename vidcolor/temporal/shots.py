@@ -101,6 +101,17 @@ class _Mix:
     to_plain: bool
 
 
+@dataclass(slots=True)
+class _Run:
+    """Frames in the middle of one fade or dissolve."""
+
+    first: int
+    last: int
+    from_plain: bool
+    done: bool
+    """Its boundary has been told, or it has none."""
+
+
 class ShotDetector:
     """Push small pictures in order; verdicts come in order, ``lookahead`` frames late."""
 
@@ -118,10 +129,7 @@ class ShotDetector:
         self._breaks: set[int] = set()
         """Frames that others were missing before, and that surely are of another shot than those before."""
         self._pushed = self._decided = 0
-        self._run_start: int | None = None
-        """First frame of the present run of mixes."""
-        self._run_done = False
-        """Its boundary has been told, or it has none."""
+        self._run: _Run | None = None
 
     def push(self, small: Small | None) -> list[Verdict]:
         """Takes the next frame's picture (see :func:`small_luma`); returns what is decided by it.
@@ -156,11 +164,16 @@ class ShotDetector:
 
     def _decide(self) -> Verdict:
         index = self._decided
-        cut, mixed = self._is_cut(index), self._is_mix_boundary(index)
-        verdict = Verdict(index, index == 0 or cut or mixed, self._is_fading(index))
+        seen = index in self._pictures
+        cut = seen and self._is_cut(index)
+        mixed = bool(self._mixes) and self._is_mix_boundary(index)
+        verdict = Verdict(index, index == 0 or cut or mixed, bool(self._mixes) and self._is_fading(index))
         self._decided += 1
-        for kept in (self._pictures, self._changes, self._path, self._mixes):
-            kept.pop(index - self.lookahead, None)
+        past = index - self.lookahead
+        self._pictures.pop(past, None)
+        self._changes.pop(past, None)
+        self._path.pop(past, None)
+        self._mixes.pop(past, None)
         return verdict
 
     # Cuts
@@ -235,25 +248,21 @@ class ShotDetector:
         """Whether a new shot begins here: in the middle of a run of mixes, as far as it can be seen."""
         mix = self._mixes.get(index)
         if mix is None:
-            self._run_start, self._run_done = None, False
             return False
-        if self._run_start is None:
-            self._run_start = index
-            self._run_done = mix.to_plain  # a fade to black: the next shot begins after it
-            if mix.from_plain:
-                self._run_done = True
-                return not mix.to_plain
-        if self._run_done:
+        run, far = self._run, max(self._reaches)
+        if run is None or index - run.last > far or (mix.from_plain and not run.from_plain):
+            # After a fade to black the next shot begins with what follows; one from black begins at once.
+            done = mix.from_plain or mix.to_plain
+            self._run = _Run(index, index, mix.from_plain, done)
+            return mix.from_plain and not mix.to_plain
+        run.last = index
+        if run.done:
             return False
-        end = index
-        while end + 1 in self._mixes:
-            end += 1
-        self._run_done = 2 * index >= self._run_start + end
-        return self._run_done
+        end = max(n for n in self._mixes if index <= n <= index + far)
+        run.done = 2 * index >= run.first + end
+        return run.done
 
     def _is_fading(self, index: int) -> bool:
-        if not self._mixes:
-            return False
         far = max(self._reaches)
         close = ((n, self._mixes.get(n)) for n in range(index - far, index + far + 1))
         return any(mix is not None and abs(n - index) <= mix.reach for n, mix in close)

@@ -1,0 +1,146 @@
+"""Decoding only what is wanted: which packets go to the decoder, and that what comes out is the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.clips import luma_pattern, make_clip
+from vidcolor.media.probe import probe
+from vidcolor.media.reader import VideoReader
+from vidcolor.media.skim import AHEAD, Mark, Need, Skimmer, glimpses
+
+SIZE = (64, 48)
+
+
+@dataclass
+class FakePacket:
+    pts: int | None
+    is_keyframe: bool = False
+
+
+def marks(packets: list[Any], must: set[int], gap: int = 100) -> list[Mark]:
+    asked: list[int] = []
+
+    def needed(pts: int) -> Need:
+        asked.append(pts)
+        return Need.MUST if pts in must else Need.NONE
+
+    found = list(Skimmer(needed, Fraction(gap)).mark(iter(packets)))
+    assert [packet for packet, _ in found] == packets
+    assert asked == sorted(p.pts for p in packets if p.pts is not None)
+    return [mark for _, mark in found]
+
+
+def group(start: int, count: int) -> list[FakePacket]:
+    """A key frame and frames shown in the order they are stored."""
+    return [FakePacket(start + n, n == 0) for n in range(count)]
+
+
+def test_what_comes_after_the_last_wanted_of_a_group_is_dropped() -> None:
+    found = marks([*group(0, 6), *group(6, 4), *group(10, 3)], {0, 3, 8})
+    kept = [Mark.DECODE, Mark.SKIP, Mark.SKIP, Mark.DECODE, Mark.DROP, Mark.DROP]
+    # Nobody knows what would follow the last group, so it is decoded.
+    assert found == [*kept, Mark.SKIP, Mark.SKIP, Mark.DECODE, Mark.DROP, *[Mark.SKIP] * 3]
+
+
+def test_a_gap_longer_than_allowed_is_decoded() -> None:
+    packets = [*group(0, 6), *group(6, 2)]
+    assert Mark.DROP not in marks(packets, {0, 3}, gap=2)
+    assert marks(packets, {0, 3}, gap=3).count(Mark.DROP) == 2
+    # A whole group nobody wants: then the gap begins in the one before.
+    assert marks([*group(0, 4), *group(4, 4), *group(8, 1)], {0}, gap=4).count(Mark.DROP) == 3
+    assert marks([*group(0, 4), *group(4, 4), *group(8, 1)], {0}, gap=8).count(Mark.DROP) == 7
+
+
+def test_frames_shown_before_a_later_key_frame_need_the_group_before() -> None:
+    packets = [*group(0, 4), FakePacket(6, True), FakePacket(4), FakePacket(5), FakePacket(7)]
+    assert Mark.DROP not in marks(packets, {0})
+
+
+def test_reordered_packets_are_asked_about_as_they_are_shown() -> None:
+    packets = [FakePacket(0, True), FakePacket(4), FakePacket(2), FakePacket(1), FakePacket(3)]
+    assert marks(packets, {2}) == [Mark.SKIP, Mark.SKIP, Mark.DECODE, Mark.SKIP, Mark.SKIP]
+
+
+def test_packets_without_a_time_are_decoded() -> None:
+    assert marks([FakePacket(None), FakePacket(None)], set()) == [Mark.DECODE] * 2
+    assert Mark.DROP not in marks([*group(0, 3), FakePacket(None), *group(4, 2)], {0})
+
+
+def test_nothing_piles_up() -> None:
+    skimmer = Skimmer(lambda pts: Need.MUST if pts % 12 == 0 else Need.NONE, Fraction(100))
+    packets = [packet for n in range(60) for packet in group(48 * n, 48)]
+    for number, _ in enumerate(skimmer.mark(iter(packets))):
+        if number % 100 == 0:
+            assert len(skimmer._waiting) <= AHEAD
+            assert len(skimmer._needs) <= AHEAD + 1
+            assert len(skimmer._groups) <= AHEAD // 48 + 3
+
+
+def read(clip: Path, needed: Any = None, gap: Fraction = Fraction(0)) -> tuple[dict[int, np.ndarray], int]:
+    """Luma of the frames handed out by their pts, and how many pictures were decoded."""
+    with VideoReader(clip, pictures=True, needed=needed, longest_gap=gap) as reader:
+        found = {frame.time.pts: np.array(frame.luma) for frame in reader.frames()}
+        return found, reader._pictures
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
+def test_the_frames_wanted_are_those_of_the_whole_film(tmp_path: Path, suffix: str) -> None:
+    options = {"preset": "veryfast", "bf": "2", "g": "12", "sc_threshold": "0", "threads": "1"}
+    clip = make_clip(tmp_path / f"a.{suffix}", size=SIZE, frames=60, options=options)
+    whole, everything = read(clip)
+    assert everything == 60
+    times = sorted(whole)
+    wanted = set(times[::5])
+    some, fewer = read(clip, lambda pts: Need.MUST if pts in wanted else Need.NONE)
+    assert set(some) == wanted
+    assert all(np.array_equal(some[pts], whole[pts]) for pts in wanted)
+    assert fewer < 50  # without those that no other frame is predicted from
+    one = {times[2], times[26]}
+    few, fewest = read(clip, lambda pts: Need.MUST if pts in one else Need.NONE, Fraction(1))
+    assert set(few) == one
+    assert all(np.array_equal(few[pts], whole[pts]) for pts in one)
+    assert fewest < fewer
+
+
+def test_welcome_frames_are_handed_out_unless_they_can_be_spared(tmp_path: Path) -> None:
+    options = {"preset": "ultrafast", "qp": "0", "g": "10", "bf": "0", "sc_threshold": "0"}
+    clip = make_clip(tmp_path / "a.mkv", size=SIZE, frames=30, rate=25, options=options)
+
+    def needed(pts: int) -> Need:  # Matroska counts milliseconds: 40 a frame
+        return Need.MUST if pts % 400 == 80 else Need(pts % 80 == 0)
+
+    some, _ = read(clip, needed)
+    assert sorted(some) == sorted({*range(0, 1200, 80), 80, 480, 880})
+    fewer, _ = read(clip, needed, Fraction(1))
+    assert sorted(fewer) == [0, 80, 400, 480, 800, 880, 960, 1040, 1120]
+    assert np.array_equal(fewer[480], luma_pattern(12, SIZE))
+
+
+def test_an_interlaced_film_gives_all_its_frames(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mpg", size=SIZE, frames=20, rate=25, codec="mpeg2video", interlaced=True)
+    some, _ = read(clip, lambda pts: Need.NONE)
+    assert len(some) >= 19
+
+
+def test_glimpses_lie_all_over_the_film(tmp_path: Path) -> None:
+    options = {"preset": "ultrafast", "qp": "0", "g": "10", "bf": "0", "sc_threshold": "0"}
+    clip = make_clip(tmp_path / "a.mp4", size=SIZE, frames=100, rate=25, options=options)
+    info = probe(clip)
+    assert info.best_video is not None
+    video = info.streams[info.best_video].video
+    assert video is not None
+    planes = glimpses(clip, video, 5)
+    shown = [next(n for n in range(100) if np.array_equal(plane, luma_pattern(n, SIZE))) for plane in planes]
+    assert shown == [10, 30, 50, 70, 90]
+    assert Counter(plane.shape for plane in planes) == {(48, 64): 5}
+    with clip.open("rb") as file:
+        file.seekable = lambda: False  # type: ignore[method-assign]
+        assert glimpses(file, video, 5) == []

@@ -1,0 +1,169 @@
+"""Cuts, flashes, fades and dissolves, on pictures whose answer is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.clips import make_clip
+from vidcolor.media.reader import VideoReader
+from vidcolor.temporal.shots import REACHES, SMALL, ShotDetector, Verdict, find_shots, small_luma
+
+
+def scene(seed: int) -> np.ndarray:
+    """A wide picture with soft shapes, as large as two small pictures side by side."""
+    noise = np.random.default_rng(seed).integers(0, 256, (5, 10)).astype(np.uint8)
+    return cv2.resize(noise, (2 * SMALL[1], SMALL[0]), interpolation=cv2.INTER_CUBIC)
+
+
+def still(seed: int, count: int) -> list[np.ndarray]:
+    return [np.ascontiguousarray(scene(seed)[:, : SMALL[1]])] * count
+
+
+def pan(seed: int, count: int, step: int = 1) -> list[np.ndarray]:
+    wide = scene(seed)
+    return [np.ascontiguousarray(wide[:, n * step : n * step + SMALL[1]]) for n in range(count)]
+
+
+def mixed(before: np.ndarray, after: np.ndarray, count: int) -> list[np.ndarray]:
+    shares = [(n + 1) / (count + 1) for n in range(count)]
+    return [cv2.addWeighted(before, 1 - share, after, share, 0) for share in shares]
+
+
+def verdicts(pictures: list[np.ndarray | None], **options: tuple[int, ...]) -> list[Verdict]:
+    detector = ShotDetector(**options)
+    found = [verdict for picture in pictures for verdict in detector.push(picture)]
+    return [*found, *detector.finish()]
+
+
+def starts(pictures: list[np.ndarray | None]) -> list[int]:
+    return [verdict.index for verdict in verdicts(pictures) if verdict.new_shot]
+
+
+def fading(pictures: list[np.ndarray | None]) -> list[int]:
+    return [verdict.index for verdict in verdicts(pictures) if verdict.fading]
+
+
+BLACK = np.zeros(SMALL, np.uint8)
+
+
+def test_cuts_are_found_where_they_are() -> None:
+    film = [*pan(1, 30), *still(2, 25), *pan(3, 40), *pan(4, 7)]
+    assert starts(film) == [0, 30, 55, 95]
+    assert fading(film) == []
+    assert list(find_shots(film)) == [0, 30, 55, 95]
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_a_flash_is_no_cut(length: int) -> None:
+    film = pan(1, 50)
+    for n in range(20, 20 + length):
+        film[n] = np.full(SMALL, 250, np.uint8)
+    assert starts(film) == [0]
+
+
+def test_a_change_of_light_is_no_cut() -> None:
+    film = pan(1, 50)
+    film[25:] = [(picture // 2).astype(np.uint8) for picture in film[25:]]
+    assert starts(film) == [0]
+
+
+def test_a_fast_pan_and_things_that_rush_past_are_no_cuts() -> None:
+    film = pan(1, 20, 3)
+    assert starts(film) == [0]
+    assert fading(film) == []
+
+
+@pytest.mark.parametrize("length", [10, 16, 24, 30])
+def test_a_dissolve_is_one_boundary_near_its_middle(length: int) -> None:
+    before, after = still(1, 40), still(2, 40)
+    film = [*before, *mixed(before[0], after[0], length), *after]
+    (zero, boundary) = starts(film)
+    assert zero == 0
+    assert abs(boundary - (40 + length / 2)) <= 4
+    middle = range(40 + length // 4, 40 + length - length // 4)
+    assert set(middle) <= set(fading(film))
+    assert set(fading(film)) <= set(range(28, 52 + length))
+
+
+def test_a_fade_through_black_is_one_boundary_at_the_fade_in() -> None:
+    before, after = still(1, 40), still(2, 40)
+    film = [*before, *mixed(before[0], BLACK, 16), *[BLACK] * 10, *mixed(BLACK, after[0], 16), *after]
+    (_, boundary) = starts(film)
+    assert 60 <= boundary <= 75
+    assert {48, 74} <= set(fading(film))
+    assert not {20, 110} & set(fading(film))
+
+
+def test_frames_that_were_not_looked_at_hide_no_sure_cut() -> None:
+    film: list[np.ndarray | None] = [*still(1, 30), *[None] * 6, *still(2, 30)]
+    assert starts(film) == [0, 36]
+    same: list[np.ndarray | None] = [*pan(1, 20), *[None] * 6, *pan(1, 60)[26:]]
+    assert starts(same) == [0]
+
+
+def test_a_dissolve_is_seen_beside_missing_frames() -> None:
+    before, after = still(1, 40), still(2, 40)
+    film: list[np.ndarray | None] = [*before, *mixed(before[0], after[0], 24), *after]
+    film[44:52] = [None] * 8
+    assert {56, 58} <= set(fading(film))
+    assert len(starts(film)) == 2
+
+
+def test_verdicts_come_one_for_one_and_no_later_than_promised() -> None:
+    detector = ShotDetector(reaches=(3, 6))
+    assert detector.lookahead == 12
+    found = []
+    for number, picture in enumerate([*still(1, 30), *still(2, 30)]):
+        decided = detector.push(picture)
+        assert [verdict.index for verdict in decided] == ([number - 12] if number >= 12 else [])
+        found += decided
+    found += detector.finish()
+    assert [verdict.index for verdict in found] == list(range(60))
+    assert detector.finish() == []
+
+
+def test_memory_is_bounded() -> None:
+    detector = ShotDetector()
+    for number in range(500):
+        detector.push(pan(number // 40, 40)[number % 40])
+    held = [detector._pictures, detector._changes, detector._mixes, detector._path]
+    assert max(map(len, held)) <= 2 * detector.lookahead + 1
+
+
+def test_no_frames_and_one_frame() -> None:
+    assert list(find_shots([])) == []
+    assert list(find_shots(still(1, 1))) == [0]
+
+
+def test_other_pictures_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"uint8\(36, 64\)"):
+        ShotDetector().push(np.zeros((64, 36), np.uint8))
+
+
+def test_the_small_picture_of_any_plane() -> None:
+    luma = np.tile(np.linspace(20, 200, 256).astype(np.uint8), (100, 1))
+    small = small_luma(luma)
+    assert small.shape == SMALL
+    assert small.dtype == np.uint8
+    assert small[0, 0] == pytest.approx(21, abs=2)
+    assert small[-1, -1] == pytest.approx(199, abs=2)
+    deep = small_luma(luma.astype(np.uint16) << 2, 10)
+    assert deep.dtype == np.uint8
+    assert np.abs(deep.astype(int) - small).max() <= 1
+    assert np.array_equal(small_luma(luma[::-1]), small[::-1])
+    assert small_luma(np.full((1, 1), 9, np.uint8)).tolist() == np.full(SMALL, 9).tolist()
+
+
+def test_cuts_of_a_real_film(tmp_path: Path) -> None:
+    cuts = [30, 62, 80]
+    clip = make_clip(tmp_path / "cuts.mkv", size=(128, 96), frames=110, cuts=cuts)
+    with VideoReader(clip) as reader:
+        assert list(find_shots(small_luma(frame.luma) for frame in reader.frames())) == [0, *cuts]
+
+
+def test_reaches_are_those_documented() -> None:
+    assert ShotDetector().lookahead == 2 * max(REACHES)
