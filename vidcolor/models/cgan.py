@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from vidcolor.errors import UsageError
 from vidcolor.models.base import ColorModel
 from vidcolor.models.convnet import check_counts
+from vidcolor.models.smoothing import guided_smooth
 
 __all__ = ["Discriminator", "Generator"]
 
@@ -72,13 +73,20 @@ class Generator(ColorModel):
         slope: of the leaky ReLUs below 0.
         image: side of the pictures it is trained on, in pixels: 224 or 480 in the paper, any multiple of
             2 to the number of widths. It colours any size.
+        smoothing: radius, in pixels, of what takes the checkerboard out of flat regions (A6) once RGB has
+            become ab; 0 leaves it. The losses see RGB as it was.
     """
 
     space = "rgb"
 
-    def __init__(self, widths: Sequence[int] = _WIDTHS, slope: float = _SLOPE, image: int = 224) -> None:
+    def __init__(
+        self, widths: Sequence[int] = _WIDTHS, slope: float = _SLOPE, image: int = 224, smoothing: int = 4
+    ) -> None:
         super().__init__()
         widths = _check(widths, slope, image)
+        if type(smoothing) is not int or smoothing < 0:
+            raise UsageError(f"smoothing must be a radius in whole pixels, 0 or more, not {smoothing!r}.")
+        self.smoothing = smoothing
         self.widths, self.slope, self.image = widths, slope, image
         self.multiple = 2 ** len(widths)
         self.down = nn.ModuleList(_down(inner, outer, slope) for inner, outer in pairwise((1, *widths)))
@@ -96,6 +104,9 @@ class Generator(ColorModel):
             x = block(x) + skips.pop()
         out: Tensor = torch.tanh(self.head(x))
         return out
+
+    def to_ab(self, raw: Tensor, lightness: Tensor) -> Tensor:
+        return guided_smooth(super().to_ab(raw, lightness), lightness, self.smoothing)
 
     def opponent(self, **options: Any) -> Discriminator:
         """A new discriminator for its pictures: its widths, slope and image, where ``options`` say no other.
