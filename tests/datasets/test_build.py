@@ -379,7 +379,7 @@ def test_the_prior_is_of_the_training_pictures(tmp_path: Path) -> None:
     from vidcolor.color.bins import nearest_bin
     from vidcolor.color.lab import rgb_to_lab
 
-    colours = [(220, 40, 40), (40, 60, 200)]
+    colours = [(220, 42, 42), (42, 62, 202)]
     folder = tmp_path / "in"
     for number in range(12):
         picture = np.full((60, 80, 3), colours[0], np.uint8)

@@ -77,6 +77,15 @@ def test_a_fast_pan_and_things_that_rush_past_are_no_cuts() -> None:
     assert fading(film) == []
 
 
+def test_a_pan_over_blurred_things_is_no_dissolve() -> None:
+    soft = [cv2.GaussianBlur(picture, (0, 0), 6) for picture in pan(7, 60)]
+    low, high = min(map(np.min, soft)), max(map(np.max, soft))
+    clear = [((picture - low) * (210.0 / (high - low)) + 20).astype(np.uint8) for picture in soft]
+    for step in (1, 2, 3):
+        assert fading(clear[::step]) == []
+        assert starts(clear[::step]) == [0]
+
+
 @pytest.mark.parametrize("length", [10, 16, 24, 30])
 def test_a_dissolve_is_one_boundary_near_its_middle(length: int) -> None:
     before, after = still(1, 40), still(2, 40)

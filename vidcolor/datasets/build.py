@@ -198,6 +198,8 @@ class _Build:
         met.subtract(before)
         if met["colourless"] and not met["taken"] and not met["limit"]:
             raise InputError(f"{source.path} has no colour, so nothing can be learnt from it.")
+        if met["taken"] and pictures is not None and pictures.enlarges:
+            self._notify(f"{source.name} is smaller than {options.size}; its pictures are enlarged.")
 
     def _sample(self, origin: Origin, sample: Sample, pictures: FilmPictures) -> None:
         """Looks whether a frame is worth it, and has its picture made."""
@@ -217,9 +219,6 @@ class _Build:
         if any(pictures.borders):
             facts["borders"] = pictures.borders._asdict()
         self.film_facts[source.name] = facts
-        side = self._options.size
-        if side is not None and pictures.enlarges:
-            self._notify(f"{source.name} is smaller than {side}; its pictures are enlarged.")
 
     def _tell_of(self, name: str, sentence: str) -> None:
         self._notify(f"{name}: {sentence}")

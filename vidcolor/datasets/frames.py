@@ -289,8 +289,8 @@ def _turned(borders: Borders, degrees: int) -> Borders:
 
 # What a film says of itself
 
-_CAMERA_DATES = ("com.apple.quicktime.creationdate", "DATE_RECORDED")
-_PLACES = ("com.apple.quicktime.location.ISO6709", "location", "location-eng", "LOCATION")
+_CAMERA_DATES = ("com.apple.quicktime.creationdate", "date_recorded")
+_PLACES = ("com.apple.quicktime.location.iso6709", "location", "location-eng")
 _ISO_6709 = re.compile(r"([+-]\d{2}(?:\.\d+)?)([+-]\d{3}(?:\.\d+)?)")
 _CLOCK = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})")
 
@@ -300,9 +300,10 @@ def film_metadata(info: MediaInfo, time: Timestamp) -> Metadata:
 
     ``creation_time`` counts only beside a place, which cameras write: encoders write when they encoded.
     """
-    place = next((info.tags[name] for name in _PLACES if name in info.tags), None)
+    tags = {name.lower(): value for name, value in info.tags.items()}
+    place = next((tags[name] for name in _PLACES if name in tags), None)
     dates = [*_CAMERA_DATES, *(["creation_time"] if place else [])]
-    date = next((info.tags[name] for name in dates if name in info.tags), None)
+    date = next((tags[name] for name in dates if name in tags), None)
     found = _CLOCK.match(date or "")
     known = clock_metadata(" ".join(found.groups()), "%Y-%m-%d %H:%M:%S") if found else NOTHING_KNOWN
     if known.hour is not None:

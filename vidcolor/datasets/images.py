@@ -40,8 +40,8 @@ Box = tuple[int, int, int, int]
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
 _MEASURED_SIDE = 64
 """Pixels a side that colourfulness and the histogram look at."""
-_BIN_BITS = 5
-"""Bits of R, G and B that the histogram over the ab bins tells apart."""
+_BIN_BITS = 6
+"""Bits of R, G and B that the histogram tells apart: within 2 codes, so within about a tenth of a bin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def _sampled(rgb: Rgb) -> Rgb:
 
 def bin_counts(rgb: Rgb) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
     """Which of the 313 ab bins a sample of a picture's pixels fall into, and how many do."""
-    high = (_sampled(rgb) >> (8 - _BIN_BITS)).astype(np.uint16)
+    high = (_sampled(rgb) >> (8 - _BIN_BITS)).astype(np.int32)
     codes = (high[..., 0] << 2 * _BIN_BITS) | (high[..., 1] << _BIN_BITS) | high[..., 2]
     counts = np.bincount(_bin_table()[codes].ravel(), minlength=313)
     bins = np.flatnonzero(counts)
@@ -117,7 +117,7 @@ def bin_counts(rgb: Rgb) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]
 
 @cache
 def _bin_table() -> npt.NDArray[np.uint16]:
-    """The ab bin of each colour of 5 bits a channel, ``(32768,)``."""
+    """The ab bin of each colour of so many bits a channel, ``(2 ** (3 · bits),)``."""
     import torch
 
     from vidcolor.color.bins import nearest_bin

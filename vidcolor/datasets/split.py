@@ -36,8 +36,8 @@ def draw_order(names: Sequence[str], seed: int) -> list[int]:
 
 
 def hold_out(groups: Sequence[Hashable], share: float, seed: int) -> list[bool]:
-    """Which pictures are held out, given the group (shot, film) of each: whole groups, as near to ``share``
-    of the pictures as their sizes allow, at least one group where there are two, and never all."""
+    """Which pictures are held out, given the group (shot, film) of each: whole groups, drawn, with about
+    ``share`` of the pictures; at least one group where there are two, and never all."""
     sizes = Counter(groups)
     target = share * len(groups)
     if not target or len(sizes) < 2:
@@ -87,9 +87,10 @@ class SplitLists:
         """Reads a list of training names and one of test names; further columns do not matter."""
         lists = cls()
         for path, part in ((train, "train"), (test, "test")):
-            for number, line in _lines(Path(path)) if path else ():
-                if number == 1 and line.isdigit():
-                    continue  # LFW's lists begin with the number of lines
+            lines = [line for _, line in _lines(Path(path))] if path else []
+            if lines and lines[0] == str(len(lines) - 1):
+                del lines[0]  # LFW's lists begin with the number of lines
+            for line in lines:
                 lists._add(_first_column(line), part, path or "")
         return lists
 

@@ -50,6 +50,9 @@ AHEAD = 256
 """Packets looked at beyond the one handed out."""
 REORDERED = 32
 """Frames that may be shown before one whose packet comes first. No codec reorders more than 16."""
+SEEN_BESIDE_MISSING = 2
+"""Time in one go of which welcome frames are handed out, at least, over the length of a gap after it. In a
+film of key frames alone, or nearly so, all of them would be spared else."""
 GLIMPSE_PACKETS = 500
 """Packets looked at for one key frame."""
 
@@ -65,6 +68,8 @@ class _Group:
     """Number of the last packet with a frame that must be decoded."""
     open: bool = False
     """Frames shown before the key frame come after it, and are predicted from the group before."""
+    dropped: bool = False
+    """What comes after its last frame that must be decoded is dropped."""
 
 
 class Skimmer:
@@ -88,6 +93,8 @@ class Skimmer:
         self._group = -1
         self._kept: int | None = None
         """The latest pts of what is wanted and decoded."""
+        self._begin: int | None = None
+        """The earliest of those since the last gap."""
 
     def mark(self, packets: Iterable[Packet]) -> Iterator[tuple[Packet, Mark]]:
         """The packets as they come, each with what is to be done with it."""
@@ -135,20 +142,31 @@ class Skimmer:
         need = self._needs.pop(number, Need.MUST)
         if self._is_spare(number, group_number):
             return packet, Mark.DROP
-        if need and packet.pts is not None and (self._kept is None or packet.pts > self._kept):
-            self._kept = packet.pts
+        if need and packet.pts is not None:
+            self._begin = packet.pts if self._begin is None else self._begin
+            self._kept = packet.pts if self._kept is None else max(self._kept, packet.pts)
         return packet, Mark.DECODE if need else Mark.SKIP
 
     def _is_spare(self, number: int, group_number: int) -> bool:
         group = self._groups.get(group_number)
         if group is None or number <= group.last_must or group.asked < group.packets:
             return False
-        following = self._groups.get(group_number + group.packets)
-        for past in [n for n in self._groups if n < group_number]:
-            del self._groups[past]
-        if following is None or following.open or self._kept is None:
+        if not group.dropped:
+            following = self._groups.get(group_number + group.packets)
+            for past in [n for n in self._groups if n < group_number]:
+                del self._groups[past]
+            if following is None or following.open or not self._may_miss(following.key_pts):
+                return False
+            group.dropped = True
+            self._begin = None
+        return True
+
+    def _may_miss(self, until: int) -> bool:
+        """Whether all up to a key frame may be missing: briefly, and after enough that is not."""
+        if self._kept is None or self._begin is None:
             return False
-        return following.key_pts - self._kept <= self._gap
+        gap = until - self._kept
+        return gap <= self._gap and self._kept - self._begin >= SEEN_BESIDE_MISSING * gap
 
 
 def glimpses(source: Source, video: VideoInfo, count: int) -> list[Plane]:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vidcolor.errors import UsageError
 from vidcolor.models.base import ColorModel
 from vidcolor.models.spaces import AB_SCALE
 
@@ -71,6 +72,8 @@ class UNet(ColorModel):
         bottom_blocks: residual blocks at the smallest size.
         labels: what a picture can be said to be of (A7).
         metadata: whether it can be told when and where a picture was taken (D4).
+        gain: factor on the ab it gives; the losses see what it was before. A network that minimises an
+            error gives a mean of what is possible, and a mean is calmer than each of them.
 
     What is known beside the picture is added to every place at the smallest size. Its weights, like the
     hints' share of the first layer, start at zero: an untrained network ignores it rather than being thrown
@@ -86,8 +89,12 @@ class UNet(ColorModel):
         bottom_blocks: int = 1,
         labels: Sequence[str] = (),
         metadata: bool = False,
+        gain: float = 1.0,
     ) -> None:
         super().__init__()
+        if isinstance(gain, bool) or not isinstance(gain, int | float) or not 0 < gain <= 3:
+            raise UsageError(f"gain must be a number above 0 and at most 3, not {gain!r}.")
+        self.gain = gain
         self.labels, self.takes_metadata = tuple(labels), metadata
         self.multiple = 2 ** len(widths)
         self.stem = nn.Conv2d(4, widths[0], 4, 2, 1)
@@ -127,6 +134,9 @@ class UNet(ColorModel):
             x = stage(torch.cat((x, skips.pop()), 1))
         out: Tensor = self.head(x)
         return out
+
+    def to_ab(self, raw: Tensor, lightness: Tensor) -> Tensor:
+        return self.gain * super().to_ab(raw, lightness)
 
     @staticmethod
     def _picture(lightness: Tensor, hints: Tensor | None) -> Tensor:

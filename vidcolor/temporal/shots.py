@@ -14,8 +14,8 @@ structure with it (so a change of light is none). What comes back to the picture
 frames was a flash.
 
 Fades and dissolves: halfway through one, a frame is the mean of the frames at equal distances before
-and after it, and a quarter of the way a mixture of a quarter; while these two are as different as
-different shots. Motion does not do that: there, the mean of two frames shows everything twice.
+and after it, a quarter of the way a mixture of a quarter, and pale as mixtures are; while these two are
+as different as different shots. Motion does not do that: the mean of two frames shows everything twice.
 """
 
 from __future__ import annotations
@@ -238,9 +238,10 @@ class ShotDetector:
             expected = cv2.addWeighted(first, share, last, 1 - share, 0)
             if _difference(seen, expected) > _MIX_ERROR * difference:
                 return None
-        if _unlikeness(first, last) < _MIX_STRUCTURE:
+        contrasts = _contrast(first), _contrast(last)
+        unlike = _unlikeness(first, last)
+        if unlike < _MIX_STRUCTURE or not _is_pale(_contrast(self._pictures[middle]), contrasts, unlike):
             return None
-        contrasts = float(first.std()), float(last.std())
         plain = max(_FLAT, _FADED * max(contrasts))
         return _Mix(reach, contrasts[0] < plain, contrasts[1] < plain)
 
@@ -284,6 +285,21 @@ def _are_apart(before: Small, after: Small) -> bool:
 def _difference(a: Small, b: Small) -> float:
     """Mean absolute difference, in codes."""
     return cv2.norm(a, b, cv2.NORM_L1) / a.size
+
+
+def _contrast(small: Small) -> float:
+    """Standard deviation, in codes."""
+    return float(cv2.meanStdDev(small)[1].item())
+
+
+def _is_pale(middle: float, ends: tuple[float, float], unlike: float) -> bool:
+    """Whether the middle has lost contrast as a mixture of its ends does; what moves keeps its own.
+
+    Blurred things that move can be near the mean of where they were and will be, too.
+    """
+    kept = (ends[0] ** 2 + ends[1] ** 2) / 2
+    mixture = (kept + (1 - unlike) * ends[0] * ends[1]) / 2
+    return middle**2 < (kept + mixture) / 2
 
 
 def _unlikeness(a: Small, b: Small) -> float:
