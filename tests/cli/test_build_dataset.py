@@ -43,7 +43,7 @@ def test_programs_get_events(film: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert events[0]["every"] == "1/2"
     assert (events[1]["source"], events[1]["number"], events[1]["length"]) == ("film.mkv", 1, 9.6)
     done = events[-1]
-    assert (done["event"], done["train"] + done["test"], done["shots"]) == ("done", 19, 4)
+    assert (done["event"], done["train"] + done["test"], done["shots"]) == ("done", 20, 4)
 
 
 def test_what_is_left_out_is_said(film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,12 +96,10 @@ def test_every_option_reaches_the_build(tmp_path: Path, monkeypatch: pytest.Monk
     lists = [tmp_path / "train.txt", tmp_path / "test.txt"]
     for path in lists:
         path.write_text("a")
-    code = main(
-        ["build-dataset", "a.mp4", "b", "-o", "set", "-y", "--every", "200ms", "--size", "any",
-         "--resize", "480", "--limit", "9", "--seed", "3", "--test-share", "0.1", "--split", "leaky",
-         "--train-list", str(lists[0]), "--test-list", str(lists[1]), "--labels", "--dark", "1", "--flat", "2", "--colourfulness", "3",
-         "--duplicates", "4", "--fades", "--no-borders", "--deinterlace", "off", "--format", "png"]
-    )  # fmt: skip
+    lines = f"""a.mp4 b -o set -y --every 200ms --size any --resize 480 --limit 9 --seed 3 --test-share 0.1
+        --split leaky --train-list {lists[0]} --test-list {lists[1]} --labels --dark 1 --flat 2
+        --colourfulness 3 --duplicates 4 --fades --no-borders --deinterlace off --format png"""
+    code = main(["build-dataset", *lines.split()])
     assert code == 130
     wanted = BuildOptions(
         every=Fraction(1, 5), size=None, resize=480, limit=9, seed=3, test_share=0.1, split="leaky",

@@ -23,7 +23,7 @@ def test_groups_of_unequal_size_fill_the_share() -> None:
     sizes = [50, 3, 20, 9, 1, 1, 8, 4, 2, 2]
     groups = [n for n, size in enumerate(sizes) for _ in range(size)]
     for seed in range(10):
-        assert 18 <= sum(hold_out(groups, 0.2, seed)) <= 20
+        assert 18 <= sum(hold_out(groups, 0.2, seed)) <= 21
 
 
 def test_something_is_held_out_and_something_left() -> None:

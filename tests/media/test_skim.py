@@ -25,17 +25,21 @@ class FakePacket:
     is_keyframe: bool = False
 
 
-def marks(packets: list[Any], must: set[int], gap: int = 100) -> list[Mark]:
+def marks(packets: list[Any], must: set[int], gap: int = 100, rest: Need = Need.WELCOME) -> list[Mark]:
     asked: list[int] = []
 
     def needed(pts: int) -> Need:
         asked.append(pts)
-        return Need.MUST if pts in must else Need.NONE
+        return Need.MUST if pts in must else rest
 
     found = list(Skimmer(needed, Fraction(gap)).mark(iter(packets)))
     assert [packet for packet, _ in found] == packets
     assert asked == sorted(p.pts for p in packets if p.pts is not None)
     return [mark for _, mark in found]
+
+
+def dropped(found: list[Mark]) -> list[int]:
+    return [number for number, mark in enumerate(found) if mark is Mark.DROP]
 
 
 def group(start: int, count: int) -> list[FakePacket]:
@@ -46,25 +50,28 @@ def group(start: int, count: int) -> list[FakePacket]:
 def test_what_comes_after_the_last_wanted_of_a_group_is_dropped() -> None:
     found = marks([*group(0, 6), *group(6, 3)], {0, 4})
     # Nobody knows what would follow the last group, so it is decoded.
-    kept = [Mark.DECODE, Mark.SKIP, Mark.SKIP, Mark.SKIP, Mark.DECODE]
-    assert found == [*kept, Mark.DROP, *[Mark.SKIP] * 3]
+    assert found == [*[Mark.DECODE] * 5, Mark.DROP, *[Mark.DECODE] * 3]
+    found = marks([*group(0, 6), *group(6, 3)], {0, 2}, gap=0, rest=Need.NONE)
+    kept = [Mark.DECODE, Mark.SKIP, Mark.DECODE]
+    assert found == [*kept, *[Mark.DROP] * 3, *[Mark.SKIP] * 3]
 
 
 def test_a_gap_longer_than_allowed_is_decoded() -> None:
     packets = [*group(0, 12), *group(12, 2)]
-    assert Mark.DROP not in marks(packets, {0, 8}, gap=3)
-    assert marks(packets, {0, 8}, gap=4).count(Mark.DROP) == 3
+    assert dropped(marks(packets, {0, 8}, gap=4)) == [9, 10, 11]
+    assert dropped(marks(packets, {0, 8}, gap=3)) == [10, 11]
+    assert dropped(marks(packets, {0, 8}, gap=1)) == []
 
 
 def test_most_of_a_film_is_not_spared() -> None:
     packets = [*group(0, 12), *group(12, 2)]
-    assert Mark.DROP not in marks(packets, {0, 7})  # 7 seen, 5 missing
+    assert dropped(marks(packets, {0, 4})) == [9, 10, 11]
     only_keys = [FakePacket(n, True) for n in range(60)]
-    assert Mark.DROP not in marks(only_keys, set(range(0, 60, 12)))
+    assert dropped(marks(only_keys, set(range(0, 60, 12)))) == []
     # After a gap another one needs as much again before it.
     twice = [*group(0, 12), *group(12, 4), *group(16, 12), *group(28, 2)]
     found = marks(twice, {0, 8, 12, 16, 24})
-    assert [n for n, mark in enumerate(found) if mark is Mark.DROP] == [9, 10, 11, 25, 26, 27]
+    assert dropped(found) == [9, 10, 11, 25, 26, 27]
 
 
 def test_frames_shown_before_a_later_key_frame_need_the_group_before() -> None:
@@ -74,7 +81,7 @@ def test_frames_shown_before_a_later_key_frame_need_the_group_before() -> None:
 
 def test_reordered_packets_are_asked_about_as_they_are_shown() -> None:
     packets = [FakePacket(0, True), FakePacket(4), FakePacket(2), FakePacket(1), FakePacket(3)]
-    assert marks(packets, {2}) == [Mark.SKIP, Mark.SKIP, Mark.DECODE, Mark.SKIP, Mark.SKIP]
+    assert marks(packets, {2}, rest=Need.NONE) == [Mark.SKIP, Mark.SKIP, Mark.DECODE, Mark.SKIP, Mark.SKIP]
 
 
 def test_packets_without_a_time_are_decoded() -> None:

@@ -50,8 +50,10 @@ def hold_out(groups: Sequence[Hashable], share: float, seed: int) -> list[bool]:
         if count + sizes[group] <= target + 0.5 and len(held) < len(sizes) - 1:
             held.add(group)
             count += sizes[group]
-    if not held:
-        held.add(min(drawn, key=lambda group: sizes[group]))
+    nearest = min((g for g in drawn if g not in held), key=lambda g: abs(count + sizes[g] - target))
+    nearer = abs(count + sizes[nearest] - target) < abs(count - target)
+    if not held or (nearer and len(held) < len(sizes) - 1):
+        held.add(nearest)
     return [group in held for group in groups]
 
 

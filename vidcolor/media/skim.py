@@ -51,8 +51,8 @@ AHEAD = 256
 REORDERED = 32
 """Frames that may be shown before one whose packet comes first. No codec reorders more than 16."""
 SEEN_BESIDE_MISSING = 2
-"""Time in one go of which welcome frames are handed out, at least, over the length of a gap after it. In a
-film of key frames alone, or nearly so, all of them would be spared else."""
+"""Time in one go of which welcome frames are handed out, at least, over the length of a gap after it: else
+nearly nothing would be left of them where key frames lie close together."""
 GLIMPSE_PACKETS = 500
 """Packets looked at for one key frame."""
 
@@ -66,6 +66,8 @@ class _Group:
     asked: int = 0
     last_must: int = -1
     """Number of the last packet with a frame that must be decoded."""
+    last_wanted: int = -1
+    """The same of a frame that is welcome at least."""
     open: bool = False
     """Frames shown before the key frame come after it, and are predicted from the group before."""
     dropped: bool = False
@@ -77,7 +79,8 @@ class Skimmer:
 
     Packets come in the order of decoding; the question is asked in the order of showing, so that whoever
     answers can count frames. What comes after the last frame of its group that must be decoded is needed
-    by none of those, and is dropped if no more than ``longest_gap`` (in units of pts) is lost at once.
+    by none of those. It is dropped if nothing of it is welcome either, or if no more than ``longest_gap``
+    (in units of pts) is lost at once, and not too often.
     A packet without a pts cannot be asked about and is decoded.
     """
 
@@ -120,7 +123,7 @@ class Skimmer:
         if group is not None:
             group.packets += 1
             if pts is None:
-                group.last_must = number
+                group.last_must = group.last_wanted = number
                 group.asked += 1
             elif pts < group.key_pts:
                 group.open = True
@@ -134,6 +137,8 @@ class Skimmer:
         group = self._groups.get(group_number)
         if group is not None:
             group.asked += 1
+            if need:
+                group.last_wanted = max(group.last_wanted, number)
             if need is Need.MUST:
                 group.last_must = max(group.last_must, number)
 
@@ -155,7 +160,11 @@ class Skimmer:
             following = self._groups.get(group_number + group.packets)
             for past in [n for n in self._groups if n < group_number]:
                 del self._groups[past]
-            if following is None or following.open or not self._may_miss(following.key_pts):
+            if following is None or following.open:
+                return False
+            if number > group.last_wanted:
+                return True
+            if group.last_must < 0 or not self._may_miss(following.key_pts):
                 return False
             group.dropped = True
             self._begin = None
