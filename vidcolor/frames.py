@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "NOTHING_KNOWN",
     "Attachment",
     "Chapter",
     "ChromaLayout",
@@ -249,6 +250,9 @@ class Metadata:
     """Degrees north, -90 to 90."""
     longitude: float | None = None
     """Degrees east, -180 to 180."""
+
+
+NOTHING_KNOWN = Metadata()
 
 
 @dataclass(slots=True)

@@ -9,9 +9,10 @@ import pytest
 
 from tests.datasets.films import photographs
 from vidcolor.datasets.build import build_dataset
-from vidcolor.datasets.manifest import Metadata, Picture, open_set
+from vidcolor.datasets.manifest import Picture, open_set
 from vidcolor.datasets.sources import find_sources
 from vidcolor.errors import InputError
+from vidcolor.frames import Metadata
 
 
 @pytest.fixture(scope="module")

@@ -98,6 +98,13 @@ def test_a_dissolve_is_one_boundary_near_its_middle(length: int) -> None:
     assert set(fading(film)) <= set(range(28, 52 + length))
 
 
+def test_a_dissolve_seen_in_one_frame_only_is_a_boundary_too() -> None:
+    before, after = still(1, 40), still(2, 40)
+    film: list[np.ndarray | None] = [*before, *mixed(before[0], after[0], 13), *after]
+    film[41:46] = film[47:52] = [None] * 5
+    assert starts(film) == [0, 46]
+
+
 def test_a_fade_through_black_is_one_boundary_at_the_fade_in() -> None:
     before, after = still(1, 40), still(2, 40)
     film = [*before, *mixed(before[0], BLACK, 16), *[BLACK] * 10, *mixed(BLACK, after[0], 16), *after]

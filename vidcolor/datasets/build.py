@@ -24,7 +24,7 @@ import numpy as np
 from vidcolor.datasets.collect import Collector, Made, Origin
 from vidcolor.datasets.finish import finish_set
 from vidcolor.datasets.folder import folder_in_the_making
-from vidcolor.datasets.frames import LONGEST_GAP, FilmPictures, Sample, film_metadata, samples
+from vidcolor.datasets.frames import LONGEST_GAP, FilmPictures, Sample, samples
 from vidcolor.datasets.images import (
     Box,
     Crop,
@@ -38,12 +38,12 @@ from vidcolor.datasets.images import (
     read_picture,
     unsuitable,
 )
-from vidcolor.datasets.manifest import NOTHING_KNOWN
 from vidcolor.datasets.options import REASONS, BuildOptions, BuildProgress, BuildSummary
 from vidcolor.datasets.sources import Source, find_sources
 from vidcolor.datasets.split import SplitLists
 from vidcolor.errors import InputError
-from vidcolor.frames import Frame
+from vidcolor.frames import NOTHING_KNOWN, Frame
+from vidcolor.media.metadata import film_metadata
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.skim import Needed
 from vidcolor.temporal.shots import small_luma
@@ -187,7 +187,7 @@ class _Build:
                 _refuse_grey(source, reader)
                 pictures = FilmPictures(source.path, reader.video, options)
                 self._remember(source, pictures)
-            metadata = film_metadata(reader.info, sample.frame.time)
+            metadata = film_metadata(reader.info, sample.frame.time.seconds)
             origin = Origin(source.name, sample.frame.time, sample.shot, label, metadata, part)
             self._sample(origin, sample, pictures)
             length = reader.video.duration

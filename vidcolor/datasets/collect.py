@@ -17,11 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from vidcolor.datasets.images import Box, Crop
-from vidcolor.datasets.manifest import NOTHING_KNOWN, Metadata
 from vidcolor.datasets.options import BuildOptions
 from vidcolor.datasets.split import seeded
 from vidcolor.errors import InputError
-from vidcolor.frames import Timestamp
+from vidcolor.frames import NOTHING_KNOWN, Metadata, Timestamp
 from vidcolor.media.target import writing
 from vidcolor.temporal.shots import SMALL, Small
 

@@ -13,11 +13,12 @@ from typing import Any
 from vidcolor import __version__
 from vidcolor.datasets.collect import Row, write_file
 from vidcolor.datasets.images import mean_counts
-from vidcolor.datasets.manifest import DATASET, FORMAT, MANIFEST, Metadata
+from vidcolor.datasets.manifest import DATASET, FORMAT, MANIFEST
 from vidcolor.datasets.options import BuildOptions
 from vidcolor.datasets.sheets import CONTACT_SHEET, HISTOGRAM, Shown, contact_sheet, histogram_picture, png
 from vidcolor.datasets.sources import Source
 from vidcolor.datasets.split import hold_out
+from vidcolor.frames import Metadata
 from vidcolor.media.target import writing
 
 __all__ = ["Finished", "finish_set"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,17 +13,16 @@ import numpy.typing as npt
 
 from vidcolor.color.planes import ColorSpace
 from vidcolor.datasets.borders import NO_BORDERS, Borders, find_borders
-from vidcolor.datasets.images import Box, Rgb, clock_metadata, target_size
-from vidcolor.datasets.manifest import NOTHING_KNOWN, Metadata
+from vidcolor.datasets.images import Box, Rgb, target_size
 from vidcolor.datasets.options import DEFAULT_EVERY, BuildOptions
-from vidcolor.frames import Frame, MediaInfo, Timestamp, VideoInfo
+from vidcolor.frames import Frame, VideoInfo
 from vidcolor.media.picture import PictureMaker, upright_size
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.skim import Need, Needed, glimpses
 from vidcolor.media.source import Source
 from vidcolor.temporal.shots import ShotDetector, Small, Verdict, small_luma
 
-__all__ = ["LONGEST_GAP", "FilmPictures", "Sample", "film_metadata", "samples"]
+__all__ = ["LONGEST_GAP", "FilmPictures", "Sample", "samples"]
 
 ReaderOf = Callable[[Needed], VideoReader]
 """Opens the film for a way of choosing frames."""
@@ -285,29 +283,3 @@ def _turned(borders: Borders, degrees: int) -> Borders:
         top, bottom, left, right = borders
         borders = Borders(top=right, bottom=left, left=top, right=bottom)
     return borders
-
-
-# What a film says of itself
-
-_CAMERA_DATES = ("com.apple.quicktime.creationdate", "date_recorded")
-_PLACES = ("com.apple.quicktime.location.iso6709", "location", "location-eng")
-_ISO_6709 = re.compile(r"([+-]\d{2}(?:\.\d+)?)([+-]\d{3}(?:\.\d+)?)")
-_CLOCK = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})")
-
-
-def film_metadata(info: MediaInfo, time: Timestamp) -> Metadata:
-    """When and where a frame was filmed, as far as the film's tags say it.
-
-    ``creation_time`` counts only beside a place, which cameras write: encoders write when they encoded.
-    """
-    tags = {name.lower(): value for name, value in info.tags.items()}
-    place = next((tags[name] for name in _PLACES if name in tags), None)
-    dates = [*_CAMERA_DATES, *(["creation_time"] if place else [])]
-    date = next((tags[name] for name in dates if name in tags), None)
-    found = _CLOCK.match(date or "")
-    known = clock_metadata(" ".join(found.groups()), "%Y-%m-%d %H:%M:%S") if found else NOTHING_KNOWN
-    if known.hour is not None:
-        known = Metadata(round((known.hour + time.seconds / 3600) % 24, 3), known.month)
-    where = _ISO_6709.match(place or "")
-    latitude, longitude = map(float, where.groups()) if where else (None, None)
-    return Metadata(known.hour, known.month, latitude, longitude)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -13,17 +12,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vidcolor.datasets.manifest import NOTHING_KNOWN, Metadata
 from vidcolor.datasets.options import BuildOptions
 from vidcolor.datasets.split import seeded
 from vidcolor.errors import InputError
+from vidcolor.frames import NOTHING_KNOWN, Metadata
+from vidcolor.media.metadata import clock_metadata
 from vidcolor.metrics import colorfulness
 
 __all__ = [
     "Crop",
     "Rgb",
     "bin_counts",
-    "clock_metadata",
     "colour_of",
     "crops_of",
     "encode",
@@ -194,16 +193,6 @@ def read_metadata(path: Path) -> Metadata:
     taken = next((inner[tag] for tag in _TAKEN if inner.get(tag)), None)
     known = clock_metadata(str(taken), "%Y:%m:%d %H:%M:%S") if taken else NOTHING_KNOWN
     return Metadata(known.hour, known.month, _degrees(gps, 1, 2, "S", 90), _degrees(gps, 3, 4, "W", 180))
-
-
-def clock_metadata(text: str, form: str) -> Metadata:
-    """Hour and month of a date, given strptime's pattern; nothing where it is none."""
-    try:
-        taken = datetime.strptime(text.strip().rstrip("\0"), form)
-    except ValueError:
-        return NOTHING_KNOWN
-    hour = taken.hour + taken.minute / 60
-    return Metadata(round(hour, 3), round(taken.month + (taken.day - 1) / 31, 3))
 
 
 def _degrees(gps: Any, reference: int, value: int, negative: str, most: float) -> float | None:

@@ -21,13 +21,12 @@ from typing import Any
 from vidcolor.datasets.sources import find_pictures
 from vidcolor.datasets.split import SplitLists, draw_order
 from vidcolor.errors import InputError
+from vidcolor.frames import NOTHING_KNOWN, Metadata
 
 __all__ = [
     "DATASET",
     "FORMAT",
     "MANIFEST",
-    "NOTHING_KNOWN",
-    "Metadata",
     "Picture",
     "PictureSet",
     "open_set",
@@ -38,23 +37,6 @@ FORMAT = 1
 """Version of the layout; a reader refuses what is newer."""
 _PARTS = {"train": "train", "test": "test", "val": "train", "valid": "train", "validation": "train"}
 """Folders of a set that is split already. A validation part is drawn from the training part anyway."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """When and where a picture was taken, as far as it says; None: not known."""
-
-    hour: float | None = None
-    """Local time of day, 0 to below 24."""
-    month: float | None = None
-    """1 (the first of January) to below 13, with days as fractions."""
-    latitude: float | None = None
-    """Degrees north, -90 to 90."""
-    longitude: float | None = None
-    """Degrees east, -180 to 180."""
-
-
-NOTHING_KNOWN = Metadata()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import torch
 from vidcolor.color.planes import ColorSpace
 from vidcolor.color.resize import shrink
 from vidcolor.errors import VidcolorError
-from vidcolor.frames import Frame, Metadata, Plane, VideoInfo
+from vidcolor.frames import NOTHING_KNOWN, Frame, Metadata, Plane, VideoInfo
 from vidcolor.models import ColorModel
 from vidcolor.models.conditions import check_label, condition_vector
 from vidcolor.pipeline.device import (
@@ -60,7 +60,7 @@ class Colorist:
     """Colours frames with a network, in batches; the same frames in smaller ones when memory runs out."""
 
     def __init__(self, model: ColorModel, video: VideoInfo, options: RunOptions,
-                 notify: Callable[[str], None], known: Metadata | None = None) -> None:  # fmt: skip
+                 notify: Callable[[str], None], known: Metadata = NOTHING_KNOWN) -> None:  # fmt: skip
         self.device = choose_device(options.device)
         self.precision = choose_precision(options.precision, self.device)
         # torch's stubs know no memory format for modules; convolutions on CPUs are twice as fast in this one.
@@ -74,15 +74,13 @@ class Colorist:
         self.notify = notify
         self.condition = self._condition(options.label, known)
 
-    def _condition(self, label: str | None, known: Metadata | None) -> torch.Tensor | None:
+    def _condition(self, label: str | None, known: Metadata) -> torch.Tensor | None:
         """What the network is told beside each picture, ``(1, condition_width)``; None: nothing."""
         if label is not None:
             check_label(self.model.labels, label)
         if not self.model.condition_width:
             return None
-        vector = condition_vector(
-            self.model.labels, self.model.takes_metadata, label=label, **asdict(known or Metadata())
-        )
+        vector = condition_vector(self.model.labels, self.model.takes_metadata, label=label, **asdict(known))
         return torch.from_numpy(vector)[None].to(self.device)
 
     def color(self, frames: Iterable[Frame]) -> Iterator[AbFrame]:

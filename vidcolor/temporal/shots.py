@@ -254,8 +254,9 @@ class ShotDetector:
         if run is None or index - run.last > far or (mix.from_plain and not run.from_plain):
             # After a fade to black the next shot begins with what follows; one from black begins at once.
             done = mix.from_plain or mix.to_plain
-            self._run = _Run(index, index, mix.from_plain, done)
-            return mix.from_plain and not mix.to_plain
+            run = self._run = _Run(index, index, mix.from_plain, done)
+            if mix.from_plain:
+                return not mix.to_plain
         run.last = index
         if run.done:
             return False
