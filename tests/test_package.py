@@ -92,6 +92,9 @@ def test_errors_are_one_tree() -> None:
         run_main("--version"),
         run_main("run", "--help"),
         run_main("info", "--help"),
+        run_main("build-dataset", "--help"),
+        run_main("train", "--help"),
+        run_main("train", "--list-recipes"),
     ],
 )
 def test_light_things_load_nothing_heavy(code: str) -> None:
