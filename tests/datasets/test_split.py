@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from scipy.io import savemat
 
 from vidcolor.datasets.split import SplitLists, draw_order, hold_out, seeded
 from vidcolor.errors import InputError
@@ -94,3 +95,26 @@ def test_files_that_are_none(tmp_path: Path, text: str, sentence: str) -> None:
     path.write_bytes(b"\xff\xfe\x00\x81")
     with pytest.raises(InputError, match="it is not text"):
         SplitLists.read(path)
+
+
+def test_the_oxford_flowers_own_file(tmp_path: Path) -> None:
+    path = tmp_path / "datasplits.mat"
+    savemat(path, {"trn1": [[1, 5]], "val1": [[2]], "tst1": [[1300]], "trn2": [[1300]], "tst2": [[1]]})
+    lists = SplitLists.read(path)
+    parts = [lists.part_of(f"jpg/image_{n:04}.jpg") for n in (1, 2, 5, 1300, 7)]
+    assert parts == ["train", "train", "train", "test", None]
+    savemat(path, {"trnid": [[6765]], "valid": [[8]], "tstid": [[3]]})
+    lists = SplitLists.read(path)
+    assert [lists.part_of(f"image_{n:05}.jpg") for n in (6765, 8, 3)] == ["train", "train", "test"]
+
+
+def test_mat_files_of_something_else(tmp_path: Path) -> None:
+    path = tmp_path / "split.mat"
+    savemat(path, {"weights": [[1, 5]]})
+    with pytest.raises(InputError, match="has not the arrays"):
+        SplitLists.read(path)
+    path.write_text("image_0001 train")
+    with pytest.raises(InputError, match="not a MATLAB file"):
+        SplitLists.read(path)
+    with pytest.raises(InputError, match="No such file"):
+        SplitLists.read(tmp_path / "nowhere.mat")

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import sys
-import time
 from dataclasses import fields
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import click
 
-from vidcolor.cli.console import Console, common_options, emit_json, printable, say
-from vidcolor.cli.run import setting
-from vidcolor.cli.types import TIME, Number
+from vidcolor.cli.console import (
+    Console,
+    common_options,
+    emit_json,
+    printable,
+    progress_option,
+    quiet_option,
+    wants_bar,
+)
+from vidcolor.cli.reporter import Reporter
+from vidcolor.cli.types import TIME, Number, setting
 from vidcolor.datasets.options import REASONS, BuildOptions, BuildProgress, BuildSummary
 
 __all__ = ["command"]
 
-_EVENT_INTERVAL_S = 0.5
 ANY = "any"
 
 
@@ -110,7 +115,11 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     "nearly the same picture is then trained on and tested with.",
 )
 @setting(
-    BuildOptions, "split_file", "--split-file", type=FILE, help="A published split: lines 'NAME train|test'."
+    BuildOptions,
+    "split_file",
+    "--split-file",
+    type=FILE,
+    help="A published split: lines 'NAME train|test', or Oxford's .mat.",
 )
 @setting(BuildOptions, "train_list", "--train-list", type=FILE, help="A published split: names to train on.")
 @setting(BuildOptions, "test_list", "--test-list", type=FILE, help="A published split: names to test with.")
@@ -145,8 +154,8 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @setting(BuildOptions, "borders", "--borders/--no-borders", help="Find black borders and cut them off.")
 @setting(BuildOptions, "deinterlace", "--deinterlace", help="Turn fields into frames.")
 @setting(BuildOptions, "format", "--format", help="Of the pictures; jpg is a third as large.")
-@click.option("--progress/--no-progress", default=None, help="Show progress.  [default: on a terminal]")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@progress_option
+@quiet_option
 @common_options
 @click.pass_obj
 def command(console: Console, /, inputs: tuple[str, ...], output: str, **values: Any) -> None:
@@ -161,8 +170,8 @@ def command(console: Console, /, inputs: tuple[str, ...], output: str, **values:
     vidcolor build-dataset lfw/ -o faces/ --train-list train.txt --test-list test.txt --size 64
     """
     quiet, progress = values.pop("quiet"), values.pop("progress")
-    bar = progress if progress is not None else not quiet and _is_terminal()
-    with _Reporter(bar=bar, quiet=quiet, events=values.pop("as_json")) as reporter:
+    bar = wants_bar(progress, quiet)
+    with _BuildReporter(bar=bar, quiet=quiet, events=values.pop("as_json")) as reporter:
         options = BuildOptions(overwrite=values.pop("yes"), **values)
         from vidcolor.datasets.build import build_dataset  # brings torch and PyAV
 
@@ -171,81 +180,46 @@ def command(console: Console, /, inputs: tuple[str, ...], output: str, **values:
         reporter.done(summary)
 
 
-def _is_terminal() -> bool:
-    try:
-        return sys.stderr is not None and sys.stderr.isatty()
-    except ValueError:  # closed
-        return False
-
-
-class _Reporter:
-    """Hands on what a build says of itself; a context manager, so that the line is ended before any error."""
+class _BuildReporter(Reporter):
+    """Reports on the making of a set; arguments as for :class:`Reporter`."""
 
     def __init__(self, *, bar: bool, quiet: bool, events: bool) -> None:
-        self._bar_wanted, self._quiet, self._events = bar, quiet, events
-        self._bar: Any = None
+        super().__init__(bar=bar, quiet=quiet, events=events)
         self._shown = ""
-        self._last_event_s = float("-inf")
-
-    def __enter__(self) -> _Reporter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._close()
 
     def start(self, inputs: tuple[str, ...], output: str, options: BuildOptions) -> None:
         """Says what is about to be done."""
         if self._events:
             emit_json(event="start", inputs=list(inputs), output=output, **options.to_dict())
 
-    def notify(self, message: str) -> None:
-        """Something the user should know, in one sentence."""
-        if self._events:
-            emit_json(event="notice", message=message)
-        if not self._quiet:
-            if self._bar is not None:
-                self._bar.clear()
-            say(f"note: {message}")
-
     def progress(self, progress: BuildProgress) -> None:
         """Called for every frame that is looked at."""
         if self._bar_wanted:
             self._draw(progress)
-        now_s = time.monotonic()
-        if self._events and now_s - self._last_event_s >= _EVENT_INTERVAL_S:
-            self._last_event_s = now_s
+        if self._event_is_due():
             emit_json(event="progress", **{f.name: getattr(progress, f.name) for f in fields(progress)})
 
     def done(self, summary: BuildSummary) -> None:
         """The last word of a build that went well."""
-        self._close()
+        self._close_bar()
         if self._events:
             emit_json(event="done", **summary.to_dict())
-        if self._quiet:
-            return
-        say(_sentence(summary))
+        self.say(_sentence(summary))
         if summary.left_out:
             counts = sorted(summary.left_out.items(), key=lambda item: -item[1])
-            say("left out: " + ", ".join(f"{count} {REASONS[reason]}" for reason, count in counts))
+            self.say("left out: " + ", ".join(f"{count} {REASONS[reason]}" for reason, count in counts))
 
     def _draw(self, progress: BuildProgress) -> None:
         """A bar for each film; a count where there is no length."""
         whole = progress.length is None
         shown = "" if whole else progress.source
         if self._bar is None or shown != self._shown:
-            self._close()
+            self._close_bar()
             self._shown = shown
             self._bar = _make_bar(progress, whole)
         self._bar.set_postfix_str(f"{progress.pictures} pictures", refresh=False)
         reached = float(progress.number) if whole else min(progress.seconds, progress.length or 0.0)
         self._bar.update(reached - self._bar.n)
-
-    def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
 
 
 def _make_bar(progress: BuildProgress, whole: bool) -> Any:

@@ -23,6 +23,9 @@ _WORDS = {
 }  # fmt: skip
 """What split files call the parts; a published validation part goes to training, which draws its own."""
 
+_FLOWERS = ((("trn1", "val1", "trnid", "valid"), "train"), (("tst1", "tstid"), "test"))
+"""Arrays of picture numbers in the split files of the Oxford flowers."""
+
 
 def seeded(*parts: Hashable) -> int:
     """A number of 64 bits that depends on these values alone, on every machine."""
@@ -69,8 +72,14 @@ class SplitLists:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> SplitLists:
-        """Reads lines "NAME train" and "NAME test" (or the other way round; commas and tabs do as well)."""
+        """Reads lines "NAME train" and "NAME test" (or the other way round; commas and tabs do as well), or
+        the ``.mat`` file of the Oxford flowers (17 and 102)."""
         lists = cls()
+        if Path(path).suffix.lower() == ".mat":
+            for number, part in _flower_numbers(Path(path)):
+                for digits in (4, 5):  # image_0001 of 17 kinds, image_00001 of 102
+                    lists._add(f"image_{number:0{digits}}", part, path)
+            return lists
         for number, line in _lines(Path(path)):
             words = re.split(r"[\s,;]+", line)
             if len(words) > 1 and words[-1].lower() in _WORDS:
@@ -116,6 +125,28 @@ def _first_column(line: str) -> str:
     first = name.split()[0]
     is_column = not more and PurePosixPath(first).suffix.lower() in PICTURES
     return first if is_column else name.strip()
+
+
+def _flower_numbers(path: Path) -> list[tuple[int, str]]:
+    """Numbers of pictures and their part; of the three splits of 17 kinds, the first."""
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        with path.open("rb") as file:
+            arrays = loadmat(file)
+    except (OSError, ValueError, TypeError, NotImplementedError, MatReadError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a MATLAB file of version 7 or older"
+        raise InputError(f"The split file {path} cannot be read: {reason}.") from None
+    found = [
+        (int(number), part)
+        for names, part in _FLOWERS
+        for name in names
+        for number in np.ravel(arrays.get(name, ()))
+    ]
+    if {part for _, part in found} != {"train", "test"}:
+        raise InputError(f"The split file {path} has not the arrays of the Oxford flowers' splits.")
+    return found
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
