@@ -18,6 +18,7 @@ LEVELS = {
     "weights": 0,
     "frames": 0,
     "color": 1,
+    "files": 1,
     "media": 1,
     "metrics": 2,
     "models": 2,

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Trains every system of the papers with the same budget on two sets, and writes results.md.
 
-    python training/results.py --data DATA --work FOLDER [--minutes 2] [--systems a1-simple c1-light]
+    python training/results.py --data DATA --work FOLDER [--minutes 1.5] [--systems a1-simple c1-light]
 
 DATA holds ``photos/flowers17`` and ``video/train/penny_and_chip``. The sets, the weights and the grids go
 into FOLDER; a system that is done there for the same budget is not trained again. Each is trained by
 ``vidcolor train`` in a process of its own with its paper's recipe, except for the size of a sample, at most
 16 samples a step (the papers' batches of up to 250 would leave few steps in a small budget), and the time.
+Last, the ``episode`` recipe exactly as it comes, with its own 55 minutes, beside the default model.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import torch
 
 from vidcolor.datasets.manifest import open_set
 from vidcolor.metrics import ciede2000, colorfulness, psnr, ssim
-from vidcolor.models import load_weights
+from vidcolor.models import resolve_model
 from vidcolor.training.held_out import HeldOut
 from vidcolor.training.options import list_recipes, load_recipe
 from vidcolor.training.pictures import open_pictures
@@ -48,8 +49,9 @@ HEAD = """\
 
 Made by `python training/results.py`, never by hand: every system trained from scratch for {minutes:g} minutes
 on {machine}, with its paper's recipe (see `vidcolor train --list-recipes`) but for the sample's size and at
-most {batch} samples a step. Means over held-out pictures, the truth's luma kept. Extractors had no pretrained
-weights. A small budget: it says which networks learn fast, not which are best in the end."""
+most {batch} samples a step; the episode recipe as it comes. Means over held-out pictures, the truth's luma
+kept. Extractors had no pretrained weights. A small budget: it says which networks learn fast, not which are
+best in the end."""
 
 PAPERS = """\
 | system | what | PSNR | SSIM |
@@ -69,12 +71,22 @@ class Subject:
     title: str
     size: tuple[int, int]
     """Height and width of a sample, in pixels."""
+    resize: int
+    """What its pictures are made to; pixels."""
+    systems: tuple[str, ...] = ()
+    """What learns it, with its recipe as it comes and no budget but its own; none: all, in the budget."""
 
 
+UNTRAINED = "default"
+"""Beside the episode recipe, what it starts from."""
 SUBJECTS = (
-    Subject("penny", "Penny & Chip, 14 clips to learn from, 4 to measure on, 112×64", (64, 112)),
-    Subject("flowers", "Oxford flowers, a tenth held out, 64×64", (64, 64)),
-)
+    Subject("penny", "Penny & Chip, 14 clips to learn from, 4 to measure on, 112×64", (64, 112), 128),
+    Subject("flowers", "Oxford flowers, a tenth held out, 64×64", (64, 64), 96),
+    Subject(
+        "episode", "The episode recipe: Penny & Chip, the same clips, 224×128", (128, 224), 224,
+        (UNTRAINED, "episode"),
+    ),
+)  # fmt: skip
 
 
 def make_set(subject: Subject, data: Path, work: Path) -> Path:
@@ -82,15 +94,16 @@ def make_set(subject: Subject, data: Path, work: Path) -> Path:
     folder = work / f"set-{subject.name}"
     if folder.exists():
         return folder
-    command = [sys.executable, "-m", "vidcolor", "build-dataset", "-o", str(folder), "--size", "any"]
+    command = [sys.executable, "-m", "vidcolor", "build-dataset", "-o", str(folder), "--size", "any",
+               "--resize", str(subject.resize)]  # fmt: skip
     if subject.name == "flowers":
-        command += [str(data / "photos" / "flowers17"), "--resize", "96", "--test-share", "0.1"]
+        command += [str(data / "photos" / "flowers17"), "--test-share", "0.1"]
     else:
         clips = sorted((data / "video" / "train" / "penny_and_chip").glob("*.mp4"))
         tested = [c.name for c in clips if c.stem.endswith(HELD_OUT_CLIPS)]
         for name, chosen in (("test", tested), ("train", [c.name for c in clips if c.name not in tested])):
             (work / f"{name}.txt").write_text("\n".join(chosen) + "\n")
-        command += [*map(str, clips), "--resize", "128", "--every", "0.25s", "--train-list",
+        command += [*map(str, clips), "--every", "0.25s", "--train-list",
                     str(work / "train.txt"), "--test-list", str(work / "test.txt")]  # fmt: skip
     subprocess.run(command, check=True)
     return folder
@@ -99,7 +112,11 @@ def make_set(subject: Subject, data: Path, work: Path) -> Path:
 def train(system: str, subject: Subject, pictures: Path, output: Path, minutes: float) -> None:
     recipe = load_recipe(system)
     command = [sys.executable, "-m", "vidcolor", "train", "-q", "-y", "--recipe", system, "-o", str(output),
-               "--data", str(pictures), "--time-limit", f"{minutes}m"]  # fmt: skip
+               "--data", str(pictures)]  # fmt: skip
+    if subject.systems:
+        subprocess.run(command, check=True)
+        return
+    command += ["--time-limit", f"{minutes}m"]
     changes = {
         "data.size": list(subject.size),
         "run.batch": min(recipe.run.batch, LARGEST_BATCH),
@@ -117,8 +134,8 @@ def measure(system: str, subject: Subject, pictures: Path, output: Path, grid: P
     """Means over all held-out pictures, the truth's luma kept; and a grid of some of them."""
     count = len(open_set(pictures).test)
     changes = [("data.size", str(list(subject.size))), ("run.validation_pictures", str(count))]
-    recipe = load_recipe(system, changes)
-    loaded = load_weights(output)
+    recipe = load_recipe(subject.systems[-1] if system == UNTRAINED else system, changes)
+    loaded = resolve_model(UNTRAINED if system == UNTRAINED else output)
     held_out = HeldOut(open_pictures(recipe, [pictures]), recipe, torch.device("cpu"), torch.float32)
     look = held_out.look(loaded.model, count)
     rows = [compare(result, truth) for result, truth in zip(look.result, look.truth, strict=True)]
@@ -128,7 +145,7 @@ def measure(system: str, subject: Subject, pictures: Path, output: Path, grid: P
     return figures | {
         "pictures": len(rows),
         "parameters": sum(p.numel() for p in loaded.model.parameters() if p.requires_grad),
-        "steps": loaded.training["steps"],
+        "steps": 0 if system == UNTRAINED else loaded.training["steps"],
     }
 
 
@@ -147,11 +164,12 @@ def run(system: str, subject: Subject, options: argparse.Namespace) -> dict[str,
     output, record = options.work / f"{stem}.safetensors", options.work / f"{stem}.json"
     if record.exists():
         known = json.loads(record.read_text())
-        if known["minutes"] == options.minutes:
+        if known["minutes"] == options.minutes or subject.systems:
             return known
     pictures = make_set(subject, options.data, options.work)
     started = time.perf_counter()
-    train(system, subject, pictures, output, options.minutes)
+    if system != UNTRAINED:
+        train(system, subject, pictures, output, options.minutes)
     seconds = time.perf_counter() - started
     figures = measure(system, subject, pictures, output, options.work / f"{stem}.png")
     row = {"minutes": options.minutes, "seconds": round(seconds), **figures}
@@ -170,7 +188,8 @@ def table(subject: Subject, rows: dict[str, dict[str, float]]) -> str:
     for system, row in sorted(rows.items(), key=lambda item: -item[1]["psnr"]):
         gain = row["psnr"] - row["grey_psnr"]
         cells = [
-            system, load_recipe(system).summary, f"{row['psnr']:.2f}", f"{gain:+.2f}", f"{row['ssim']:.3f}",
+            system, "before it" if system == UNTRAINED else load_recipe(system).summary,
+            f"{row['psnr']:.2f}", f"{gain:+.2f}", f"{row['ssim']:.3f}",
             f"{row['ciede2000']:.2f}", f"{row['colorfulness']:.1f}", f"{row['parameters']:,}",
             f"{row['steps']}", f"{row['seconds']}",
         ]  # fmt: skip
@@ -184,7 +203,7 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("VIDCOLOR_DATA", "../shared/data")))
     parser.add_argument("--work", type=Path, required=True, help="a folder for sets, weights and grids")
-    parser.add_argument("--minutes", type=float, default=2, help="for each system on each set")
+    parser.add_argument("--minutes", type=float, default=1.5, help="for each system on each set")
     parser.add_argument("--systems", nargs="+", help="only these recipes")
     parser.add_argument("--subjects", nargs="+", default=[s.name for s in SUBJECTS])
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).with_name("results.md"))
@@ -195,11 +214,11 @@ def main() -> None:
     tables = []
     for subject in (s for s in SUBJECTS if s.name in options.subjects):
         rows: dict[str, dict[str, float]] = {}
-        for system in systems:
+        for system in subject.systems or systems:
             rows[system] = run(system, subject, options)
             print(f"{subject.name} {system}: {rows[system]['psnr']:.2f} dB", flush=True)
         tables.append(table(subject, rows))
-    machine = f"{os.cpu_count()} CPU cores ({platform.machine()}), no GPU"
+    machine = f"{torch.get_num_threads()} of {os.cpu_count()} CPU cores ({platform.machine()}), no GPU"
     head = HEAD.format(minutes=options.minutes, machine=machine, batch=LARGEST_BATCH)
     options.output.write_text("\n\n".join([head, *tables, "## The papers' own figures\n\n" + PAPERS]) + "\n")
 

@@ -34,7 +34,7 @@ def write_film(
 ) -> Path:
     """A lossless film of RGB pictures (4:4:4, BT.601, limited); ``pts`` in thousandths of a second."""
     height, width = pictures[0].shape[:2]
-    with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as out:
+    with av.open(str(path), "w") as out:
         out.metadata.update(tags or {})
         stream = out.add_stream("ffv1", rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv444p"

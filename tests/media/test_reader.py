@@ -450,6 +450,15 @@ def test_packets_before_the_first_key_frame(tmp_path: Path) -> None:
     assert reading.notices == ["11 packets before the first key frame had no picture."]
 
 
+def test_pictures_that_need_no_key_frame_are_no_fault(tmp_path: Path) -> None:
+    """MPEG-4's decoder starts with what comes first; nothing before the first key frame is missing then."""
+    clip = make_clip(tmp_path / "a.mkv", frames=30, codec="mpeg4", options={"g": "12", "bf": "0"})
+    headless = remux(clip, tmp_path / "b.mkv", lambda packet, number: None if number == 0 else packet)
+    reading = Reading(headless)
+    assert len(reading.frames) == 29
+    assert reading.notices == []
+
+
 @pytest.mark.parametrize("suffix", ["mkv", "mp4"])
 def test_file_cut_short(tmp_path: Path, suffix: str) -> None:
     options = {"movflags": "faststart"} if suffix == "mp4" else None

@@ -103,7 +103,7 @@ def read(clip: Path, needed: Any = None, gap: Fraction = Fraction(0)) -> tuple[d
     """Luma of the frames handed out by their pts, and how many pictures were decoded."""
     with VideoReader(clip, pictures=True, needed=needed, longest_gap=gap) as reader:
         found = {frame.time.pts: np.array(frame.luma) for frame in reader.frames()}
-        return found, reader._pictures
+        return found, reader._decoder.pictures
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])

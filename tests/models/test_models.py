@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from vidcolor.errors import ModelError, UsageError
+from vidcolor.errors import ModelError, OutputError, UsageError
 from vidcolor.models import (
     ColorModel,
     create_model,
@@ -91,6 +91,12 @@ def test_files_that_are_not_ours_are_refused(tmp_path: Path) -> None:
         load_weights(_write(path, **ours, model="tiny", options=json.dumps({"width": 4})))
     with pytest.raises(ModelError, match="does not fit its model: it"):
         load_weights(_write(path, **ours, model="unet"))
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "w.safetensors"
+    with pytest.raises(OutputError, match=r"w\.safetensors' cannot be written: No such file or directory"):
+        save_weights(path, create_model("tiny"), name="tiny", version="9")
 
 
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from vidcolor.color.lab import rgb_to_lab
 from vidcolor.datasets.manifest import Picture
 from vidcolor.errors import InputError, UsageError
 from vidcolor.training.augment import centre_window, draw_hints, film_look, hint_windows, random_window
-from vidcolor.training.data import FILM, Batch, Batches, lab_of_codes, read_picture, ready
+from vidcolor.training.data import FILM, Batch, Batches, lab_of_codes, read_pixels, ready
 from vidcolor.training.options import DataOptions
 
 CPU = torch.device("cpu")
@@ -112,8 +112,8 @@ def test_a_picture_that_is_none_is_named(folder: Path) -> None:
 
 def test_large_pictures_are_kept_small(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((200, 100, 3), np.uint8))
-    assert read_picture(tmp_path / "a.png", 50).shape == (100, 50, 3)
-    assert read_picture(tmp_path / "a.png", 150).shape == (200, 100, 3)
+    assert read_pixels(tmp_path / "a.png", 50).shape == (100, 50, 3)
+    assert read_pixels(tmp_path / "a.png", 150).shape == (200, 100, 3)
 
 
 def test_no_such_grey(folder: Path) -> None:

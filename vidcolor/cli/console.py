@@ -9,11 +9,23 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import click
 
-__all__ = ["Console", "common_options", "console_of", "emit_json", "printable", "say", "write"]
+__all__ = [
+    "Console",
+    "common_options",
+    "console_of",
+    "emit_json",
+    "is_terminal",
+    "printable",
+    "progress_option",
+    "quiet_option",
+    "say",
+    "wants_bar",
+    "write",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -98,3 +110,22 @@ def common_options(function: Command) -> Command:
         help="Print JSON on stdout, for programs.",
     )
     return as_json(debug(function))
+
+
+progress_option = click.option(
+    "--progress/--no-progress", default=None, help="Show progress.  [default: on a terminal]"
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+
+
+def wants_bar(progress: bool | None, quiet: bool) -> bool:
+    """Whether a bar is drawn, by what was asked of these two."""
+    return progress if progress is not None else not quiet and is_terminal(sys.stderr)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody sits at the other end."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # closed
+        return False

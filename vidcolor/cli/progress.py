@@ -3,77 +3,47 @@
 from __future__ import annotations
 
 import sys
-import time
-from types import TracebackType
 from typing import Any
 
-from vidcolor.cli.console import emit_json, printable, say
+from vidcolor.cli.console import emit_json, printable
+from vidcolor.cli.reporter import Reporter
 from vidcolor.pipeline.options import Progress, Summary
 
-__all__ = ["Reporter"]
-
-# Programs get at most two progress events a second.
-_EVENT_INTERVAL_S = 0.5
+__all__ = ["RunReporter"]
 
 
-class Reporter:
-    """Hands on what a run says of itself; a context manager, so that the bar is closed before any error.
+class RunReporter(Reporter):
+    """Reports on the colouring of a film.
 
     Args:
-        bar: draw progress on stderr.
-        quiet: only errors on stderr.
+        bar, quiet, events: as for :class:`Reporter`.
         verbose: also say what is about to be done.
-        events: one JSON object a line on stdout.
     """
 
     def __init__(self, *, bar: bool, quiet: bool, verbose: bool, events: bool) -> None:
-        self._bar_wanted = bar
-        self._quiet = quiet
+        super().__init__(bar=bar, quiet=quiet, events=events)
         self._verbose = verbose
-        self._events = events
-        self._bar: Any = None
-        self._last_event_s = float("-inf")
-
-    def __enter__(self) -> Reporter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.close()
 
     def start(self, **facts: Any) -> None:
         """Says what is about to be done."""
         if self._events:
             emit_json(event="start", **facts)
         if self._verbose:
-            self._say(", ".join(f"{name} {value}" for name, value in facts.items() if value is not None))
-
-    def notify(self, message: str) -> None:
-        """Something the user should know, in one sentence."""
-        if self._events:
-            emit_json(event="notice", message=message)
-        if not self._quiet:
-            self._say(f"note: {message}")
+            self.say(", ".join(f"{name} {value}" for name, value in facts.items() if value is not None))
 
     def progress(self, progress: Progress) -> None:
         """Called after every frame or batch; cheap when nobody looks."""
         if self._bar_wanted:
             self._draw(progress)
-        now_s = time.monotonic()
-        if self._events and now_s - self._last_event_s >= _EVENT_INTERVAL_S:
-            self._last_event_s = now_s
+        if self._event_is_due():
             emit_json(event="progress", **progress.to_dict())
 
     def done(self, summary: Summary) -> None:
         """The last word of a run that went well."""
-        if self._bar is not None:
-            self._bar.close()
+        self._close_bar()
         if self._events:
             emit_json(event="done", **summary.to_dict())
-        if not self._quiet:
-            say(_sentence(summary))
+        self.say(_sentence(summary))
 
     def _draw(self, progress: Progress) -> None:
         if self._bar is None:
@@ -82,14 +52,6 @@ class Reporter:
             self._bar.total = progress.total
         # The speed tqdm works out counts recent frames more, which is what the time left hangs on.
         self._bar.update(progress.frame - self._bar.n)
-
-    def _say(self, message: str) -> None:
-        if self._bar is None:
-            say(message)
-        else:
-            self._bar.clear()
-            say(message)
-            self._bar.refresh()
 
 
 def _make_bar(total: int | None) -> Any:

@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, TextIO, get_args, get_origin, get_type_hints
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from vidcolor.cli.console import Console, common_options, printable, write
-from vidcolor.cli.progress import Reporter
-from vidcolor.cli.types import KEY_VALUE, TIME, Number
+from vidcolor.cli.console import (
+    Console,
+    common_options,
+    is_terminal,
+    printable,
+    progress_option,
+    quiet_option,
+    wants_bar,
+    write,
+)
+from vidcolor.cli.progress import RunReporter
+from vidcolor.cli.types import KEY_VALUE, TIME, Number, setting
 from vidcolor.errors import OutputError, UsageError
 from vidcolor.pipeline.options import EncoderOptions, RunOptions
 
 __all__ = ["command"]
 
 STDIN = "-"
-
-
-def setting(owner: type, field: str, *names: str, **more: Any) -> Callable[[Any], Any]:
-    """A click option for a field of an options dataclass; its default and its choices are the field's."""
-    default = next(f.default for f in fields(owner) if f.name == field)
-    hint = get_type_hints(owner)[field]
-    if get_origin(hint) is Literal:
-        more["type"] = click.Choice(get_args(hint))
-    if default not in (None, ()):
-        more["show_default"] = True
-    return click.option(*names, field, default=default, **more)
 
 
 def _complete_model(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -109,9 +106,9 @@ def _complete_model(_: click.Context, __: click.Parameter, incomplete: str) -> l
 @setting(
     EncoderOptions, "extra", "-e", multiple=True, type=KEY_VALUE, help="Another encoder option; repeatable."
 )
-@click.option("--progress/--no-progress", default=None, help="Show progress.  [default: on a terminal]")
+@progress_option
 @click.option("-v", "--verbose", is_flag=True, help="Say more.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@quiet_option
 @common_options
 @click.pass_obj
 def command(console: Console, /, source: str, output: str | None, **values: Any) -> None:
@@ -125,8 +122,8 @@ def command(console: Console, /, source: str, output: str | None, **values: Any)
     if duration is not None:
         values["end"] = (values["start"] or 0) + duration
     quiet, progress = values.pop("quiet"), values.pop("progress")
-    bar = progress if progress is not None else not quiet and _is_terminal(sys.stderr)
-    reporter = Reporter(bar=bar, quiet=quiet, verbose=values.pop("verbose"), events=values.pop("as_json"))
+    bar = wants_bar(progress, quiet)
+    reporter = RunReporter(bar=bar, quiet=quiet, verbose=values.pop("verbose"), events=values.pop("as_json"))
     encoder = EncoderOptions(**{field.name: values.pop(field.name) for field in fields(EncoderOptions)})
     target = _target(source, output, encoder.codec)
     yes, no = values.pop("yes"), values.pop("no_overwrite")
@@ -166,7 +163,7 @@ def _may_overwrite(source: str, target: Path, *, never: bool) -> bool:
     """Whether the output may replace what is there; asks where somebody can answer."""
     if not target.exists() or target.is_dir() or _same(source, target):
         return False  # nothing to lose, or the run refuses for a reason more to the point
-    if not never and source != STDIN and _is_terminal(sys.stdin):
+    if not never and source != STDIN and is_terminal(sys.stdin):
         write(f"vidcolor: overwrite {printable(str(target))}? [y/N] ")
         if sys.stdin.readline().strip().lower() in ("y", "yes"):
             return True
@@ -177,14 +174,7 @@ def _same(source: str, target: Path) -> bool:
     return source != STDIN and Path(source).exists() and target.samefile(source)
 
 
-def _is_terminal(stream: TextIO | None) -> bool:
-    try:
-        return stream is not None and stream.isatty()
-    except ValueError:  # closed
-        return False
-
-
-def _colorize(source: str, target: Path, options: RunOptions, reporter: Reporter) -> None:
+def _colorize(source: str, target: Path, options: RunOptions, reporter: RunReporter) -> None:
     from vidcolor.pipeline.run import colorize  # brings torch and PyAV
 
     facts = {"model": options.model, "device": options.device, "codec": options.encoder.codec}

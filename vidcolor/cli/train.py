@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidcolor.cli.console import common_options, emit_json, printable
+from vidcolor.cli.console import (
+    common_options,
+    emit_json,
+    printable,
+    progress_option,
+    quiet_option,
+    wants_bar,
+)
 from vidcolor.cli.train_progress import TrainReporter
 from vidcolor.cli.types import DURATION, KEY_VALUE
 from vidcolor.errors import UsageError
@@ -71,8 +77,8 @@ __all__ = ["command"]
 )
 @click.option("-y", "--yes", is_flag=True, help="Replace an older output and an older run.")
 @click.option("--list-recipes", is_flag=True, help="List the recipes that come with vidcolor.")
-@click.option("--progress/--no-progress", default=None, help="Show progress.  [default: on a terminal]")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@progress_option
+@quiet_option
 @common_options
 def command(
     recipe: str | None,
@@ -102,7 +108,7 @@ def command(
             changes = (*changes, (f"run.{name}", _toml(options[name])))
     made = _recipe(recipe, output, changes, resume=options["resume"])
     first = os.environ.get("RANK", "0") == "0"  # of torchrun's processes one speaks
-    bar = first and (progress if progress is not None else not quiet and _is_terminal())
+    bar = first and wants_bar(progress, quiet)
     reporter = TrainReporter(bar=bar, quiet=quiet or not first, events=as_json and first)
     _train(made, list(data), output, reporter, options)
 
@@ -184,10 +190,3 @@ def _list_recipes(as_json: bool) -> None:
     width = max(len(name) for name, _ in rows)
     for name, summary in rows:
         click.echo(f"{name:{width}}  {printable(summary)}")
-
-
-def _is_terminal() -> bool:
-    try:
-        return sys.stderr.isatty()
-    except (AttributeError, ValueError):  # stderr is closed
-        return False

@@ -5,17 +5,16 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import asdict
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from vidcolor.cli.console import emit_json, printable, say
+from vidcolor.cli.console import emit_json, printable
+from vidcolor.cli.reporter import Reporter
 
 if TYPE_CHECKING:
     from vidcolor.training.loop import Outcome, Progress
 
 __all__ = ["TrainReporter"]
 
-_EVENT_INTERVAL_S = 0.5
 _LINE_INTERVAL_S = 60.0
 """Where no bar is drawn (a log file), a line this often."""
 
@@ -27,52 +26,17 @@ _ENDS = {
 }
 
 
-class TrainReporter:
-    """Hands on what a run says of itself; a context manager, so that the bar is closed before any error.
-
-    Args:
-        bar: draw progress on stderr.
-        quiet: only errors on stderr.
-        events: one JSON object a line on stdout.
-    """
+class TrainReporter(Reporter):
+    """Reports on a training session; arguments as for :class:`Reporter`."""
 
     def __init__(self, *, bar: bool, quiet: bool, events: bool) -> None:
-        self._bar_wanted, self._quiet, self._events = bar, quiet, events
-        self._bar: Any = None
-        self._last_event_s = float("-inf")
+        super().__init__(bar=bar, quiet=quiet, events=events)
         self._last_line_s = time.monotonic()
-
-    def __enter__(self) -> TrainReporter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def notify(self, message: str) -> None:
-        """Something the user should know, in one sentence."""
-        if self._events:
-            emit_json(event="notice", message=message)
-        self.say(f"note: {message}")
-
-    def say(self, message: str) -> None:
-        """A line for people, beside the bar."""
-        if self._quiet:
-            return
-        if self._bar is None:
-            say(message)
-            return
-        self._bar.clear()
-        say(message)
-        self._bar.refresh()
 
     def progress(self, progress: Progress) -> None:
         """Called after every step; cheap when nobody looks."""
         now_s = time.monotonic()
-        if self._events and now_s - self._last_event_s >= _EVENT_INTERVAL_S:
-            self._last_event_s = now_s
+        if self._event_is_due():
             emit_json(event="progress", **asdict(progress))
         if self._bar_wanted:
             self._draw(progress)

@@ -1,15 +1,30 @@
-"""Kinds of option values: times as ffmpeg writes them, durations, finite numbers, KEY=VALUE."""
+"""Options that come from dataclasses, and kinds of option values: times as ffmpeg writes them, durations,
+finite numbers, KEY=VALUE."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
+from dataclasses import fields
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import click
 
-__all__ = ["DURATION", "KEY_VALUE", "TIME", "Number", "parse_time"]
+__all__ = ["DURATION", "KEY_VALUE", "TIME", "Number", "parse_time", "setting"]
+
+
+def setting(owner: type, field: str, *names: str, **more: Any) -> Callable[[Any], Any]:
+    """A click option for a field of an options dataclass; its default and its choices are the field's."""
+    default = next(f.default for f in fields(owner) if f.name == field)
+    hint = get_type_hints(owner)[field]
+    if get_origin(hint) is Literal:
+        more["type"] = click.Choice(get_args(hint))
+    if default not in (None, ()):
+        more["show_default"] = True
+    return click.option(*names, field, default=default, **more)
+
 
 # [[HH:]MM:]SS[.fraction]; hours and the first number are free, as in 90:00 for an hour and a half.
 _CLOCK = re.compile(r"(?:(?:([0-9]{1,6}):)?([0-9]{1,6}):)?([0-9]{0,10})(?:\.([0-9]{0,18}))?")

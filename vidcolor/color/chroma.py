@@ -1,8 +1,8 @@
 """From a small picture of ab to a film's chroma planes, fast enough to be done for every frame.
 
-NumPy and OpenCV only. Three steps: ab is brought to the chroma planes' size along luma's edges,
-(Y′, a, b) becomes (Cb, Cr) through a table, and chroma is held inside the gamut of every luma sample
-it is shared by.
+NumPy and OpenCV only, but for filling the table. Three steps: ab is brought to the chroma planes' size along
+luma's edges, (Y′, a, b) becomes (Cb, Cr) through a table, and chroma is held inside the gamut of every luma
+sample it is shared by.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vidcolor.color.planes import ColorSpace, lab_to_ycc
 from vidcolor.color.resize import even_sided, shrink
 from vidcolor.frames import ChromaLayout, Plane
 
-__all__ = ["ChromaMaker", "ChromaTable", "guided_fits", "luma_at_chroma"]
+__all__ = ["ChromaMaker", "ChromaTable", "Upsampling", "guided_fits", "luma_at_chroma"]
 
 FloatImage = npt.NDArray[Any]
 """float32; OpenCV's stubs know no element types."""

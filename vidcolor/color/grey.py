@@ -13,12 +13,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from vidcolor.color.lab import (
-    lightness_of_luminance,
-    rgb_to_xyz_matrix,
-    transfer_curve,
-)
-from vidcolor.color.planes import MATRICES
+from vidcolor.color.lab import lightness_of_luminance, rgb_to_xyz_matrix, transfer_curve
+from vidcolor.color.planes import luma_shares
 from vidcolor.errors import UsageError
 
 __all__ = ["GREYS", "lightness_of_grey", "to_grey"]
@@ -33,8 +29,8 @@ def _lightness(rgb: Tensor) -> Tensor:
 
 
 def _luma(matrix: str) -> Callable[[Tensor], Tensor]:
-    kr, kb = MATRICES[matrix]
-    return lambda rgb: _weighed(rgb, (kr, 1 - kr - kb, kb))
+    shares = luma_shares(matrix)
+    return lambda rgb: _weighed(rgb, shares)
 
 
 def _weighed(rgb: Tensor, weights: list[float] | tuple[float, ...]) -> Tensor:

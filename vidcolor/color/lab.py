@@ -17,7 +17,6 @@ from torch import Tensor
 
 __all__ = [
     "DEFAULT_PRIMARIES",
-    "DEFAULT_TRANSFER",
     "lab_to_rgb",
     "lightness_of_luminance",
     "luminance_of_lightness",
@@ -28,7 +27,6 @@ __all__ = [
 ]
 
 DEFAULT_PRIMARIES = "bt709"
-DEFAULT_TRANSFER = "bt709"
 
 _D65 = (0.3127, 0.3290)
 _SRGB_PRIMARIES = ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060))

@@ -30,6 +30,7 @@ __all__ = [
     "chroma_to_rgb",
     "fit_gamut",
     "lab_to_ycc",
+    "luma_shares",
 ]
 
 MATRICES: dict[str, tuple[float, float]] = {
@@ -44,6 +45,16 @@ MATRICES: dict[str, tuple[float, float]] = {
 
 _HD_WIDTH, _HD_HEIGHT = 1280, 577
 """From these sizes on an untagged film is BT.709, below it BT.601: what players assume."""
+
+
+def luma_shares(matrix: str) -> tuple[float, float, float]:
+    """Shares of R′, G′ and B′ in a matrix's luma, to the four decimals that the standards print.
+
+    >>> luma_shares("smpte170m")
+    (0.299, 0.587, 0.114)
+    """
+    kr, kb = MATRICES[matrix]
+    return kr, round(1 - kr - kb, 4), kb
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -203,7 +203,7 @@ class Collector:
                 if len(self._drawn) > self._options.limit:
                     self._give_back()
         if metadata is not None and metadata != NOTHING_KNOWN:
-            origin = _with_metadata(origin, metadata)
+            origin = replace(origin, metadata=metadata)
         self._rows[number] = Row(path, origin, crop.box, crop.colorfulness, crop.bins, crop.counts)
 
     def _give_back(self) -> None:
@@ -211,10 +211,6 @@ class Collector:
         _, worst = heapq.heappop(self._drawn)
         self._rows.pop(worst).path.unlink()
         self.left_out["limit"] += 1
-
-
-def _with_metadata(origin: Origin, metadata: Metadata) -> Origin:
-    return Origin(origin.source, origin.time, origin.shot, origin.label, metadata, origin.part)
 
 
 def write_file(path: Path, data: bytes) -> None:

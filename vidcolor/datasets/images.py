@@ -20,15 +20,19 @@ from vidcolor.media.metadata import clock_metadata
 from vidcolor.metrics import colorfulness
 
 __all__ = [
+    "Box",
     "Crop",
     "Rgb",
     "bin_counts",
     "colour_of",
     "crops_of",
     "encode",
+    "luma_of",
+    "mean_counts",
     "read_metadata",
     "read_picture",
     "target_size",
+    "unsuitable",
 ]
 
 Rgb = npt.NDArray[np.uint8]

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from vidcolor.errors import UsageError
 
-__all__ = ["REASONS", "BuildOptions", "BuildProgress", "BuildSummary"]
+__all__ = ["DEFAULT_EVERY", "REASONS", "BuildOptions", "BuildProgress", "BuildSummary"]
 
 REASONS = {
     "fading": "in a fade or dissolve",
@@ -142,14 +142,14 @@ class BuildProgress:
     """How far a build is."""
 
     source: str
-    """The film or folder that is read."""
+    """The film or picture that is read."""
     number: int
     """Its number among the sources, from 1."""
     sources: int
     seconds: float
-    """How far into the film, in seconds; pictures read of a folder."""
+    """How far into the film; 0 for a picture."""
     length: float | None
-    """Likewise, in all."""
+    """Of the film, in seconds; None where it is not known, and for a picture."""
     pictures: int
     """Pictures taken so far, of all sources."""
 

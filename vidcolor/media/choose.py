@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from vidcolor.errors import InputError, UsageError
 from vidcolor.frames import MediaInfo, StreamInfo, VideoInfo
+from vidcolor.media.encryption import ENCRYPTED_TAGS, encrypted
 from vidcolor.media.probe import is_picture
 
-__all__ = ["choose_video", "encrypted"]
-
-ENCRYPTED_TAGS = frozenset({"encv", "drmi"})
-"""Sample entries of encrypted video (ISO/IEC 23001-7 and its forerunners)."""
+__all__ = ["choose_video"]
 
 
 def choose_video(info: MediaInfo, index: int | None) -> VideoInfo:
@@ -45,11 +43,6 @@ def _why_none(info: MediaInfo) -> str:
     others = sorted({stream.kind for stream in info.streams if stream.kind != "video"})
     held = [*(["a cover picture"] if films else []), *others]
     return f"{info.name} has no video{', only ' + ' and '.join(held) if held else ''}."
-
-
-def encrypted(info: MediaInfo) -> str:
-    """The sentence for a film that needs a key."""
-    return f"{info.name} is encrypted and cannot be read without its key."
 
 
 def _undecodable(info: MediaInfo, stream: StreamInfo) -> str:

@@ -9,11 +9,9 @@ Scale(option='crf', default=17, low=0, high=51)
 from __future__ import annotations
 
 import difflib
-import io
 import os
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -21,9 +19,11 @@ from typing import Any
 
 import av
 import av.error
+from av.container import OutputContainer
 
 from vidcolor.errors import UsageError
 from vidcolor.frames import ChromaLayout
+from vidcolor.media.containers import takes
 
 __all__ = [
     "ENCODERS",
@@ -241,7 +241,7 @@ def container_format(path: str | os.PathLike[str]) -> str:
 
 @cache
 def container_holds(form: str, name: str) -> bool:
-    """Whether a muxer takes what an encoder writes: found by writing a header, for no table is complete.
+    """Whether a muxer takes what an encoder writes.
 
     For hardware, which may be missing here, our other encoder of the same codec is asked.
     """
@@ -250,17 +250,13 @@ def container_holds(form: str, name: str) -> bool:
         return False
     tried = next(e for e in ENCODERS.values() if e.codec == entry.codec and not e.hardware)
     os.environ.setdefault("SVT_LOG", "1")  # errors only; SVT-AV1 writes to standard error by itself
-    output = av.open(io.BytesIO(), "w", format=form)
-    try:
+
+    def add(output: OutputContainer) -> Any:
         stream: Any = output.add_stream(tried.name, rate=25, options=_quiet(tried, {}))
         stream.width, stream.height, stream.pix_fmt = 128, 128, _formats(tried.name)[0].name
-        output.start_encoding()
-    except (ValueError, OSError, RuntimeError, av.error.FFmpegError):
-        return False
-    finally:
-        with suppress(Exception):
-            output.close()
-    return True
+        return stream
+
+    return takes(form, add)
 
 
 @cache

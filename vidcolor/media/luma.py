@@ -16,6 +16,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from vidcolor.frames import ColorTags, Plane, VideoInfo
+from vidcolor.media.subsampling import is_grey, subsampling
 
 __all__ = ["LumaPlan", "Planarizer", "handed_out", "is_plain", "luma_plane", "plan_luma"]
 
@@ -56,11 +57,9 @@ def plan_luma(pixel_format: str) -> LumaPlan:
         msb = pixel_format.startswith(("p0", "p2", "p4")) or "msb" in pixel_format
         return LumaPlan(None, bits, 16 - bits if msb else 0, False)
     depth = _planar_depth(bits)
-    if len([c for c in form.components if not c.is_alpha]) < 3:
+    if is_grey(form):
         return LumaPlan("gray" if depth == 8 else f"gray{depth}le", depth, 0, False)
-    across = (64 // form.chroma_width(64)).bit_length() - 1
-    down = (64 // form.chroma_height(64)).bit_length() - 1
-    return LumaPlan(_planar(SUBSAMPLINGS.get((across, down), "444"), depth), depth, 0, False)
+    return LumaPlan(_planar(SUBSAMPLINGS.get(subsampling(form), "444"), depth), depth, 0, False)
 
 
 def _has_luma_plane(form: av.VideoFormat, bits: int) -> bool:

@@ -1,4 +1,4 @@
-"""FFmpeg's names for the numbers PyAV hands out.
+"""FFmpeg's names for the numbers PyAV hands out, and for streams.
 
 One table for each code of ITU-T H.273 and for the field order; 2 is "unspecified" in all three of H.273's.
 """
@@ -9,7 +9,17 @@ from typing import Any
 
 from vidcolor.frames import ColorTags
 
-__all__ = ["FIELD_ORDERS", "MATRICES", "PRIMARIES", "RANGES", "TRANSFERS", "color_tags", "field_order"]
+__all__ = [
+    "FIELD_ORDERS",
+    "MATRICES",
+    "PRIMARIES",
+    "RANGES",
+    "TRANSFERS",
+    "codec_name",
+    "color_tags",
+    "field_order",
+    "stream_name",
+]
 
 RANGES = {1: "limited", 2: "full"}
 """AVColorRange."""
@@ -88,3 +98,18 @@ def color_tags(source: Any, siting: str | None = None) -> ColorTags:
 def field_order(context: Any) -> str:
     """Field order of a codec context, one of ``FIELD_ORDERS``' names."""
     return FIELD_ORDERS.get(context.field_order, "unknown")
+
+
+def codec_name(stream: Any) -> str | None:
+    """FFmpeg's name of what a stream is coded in; None where it knows none."""
+    if stream.codec_context is not None:
+        return str(stream.codec_context.codec.canonical_name)
+    return getattr(stream, "name", None) if stream.type == "data" else None
+
+
+def stream_name(stream: Any) -> str:
+    """How sentences call a stream: "subtitle stream 3 (hdmv_pgs_subtitle, fre)"."""
+    marks = [codec_name(stream) or "unknown codec"]
+    if stream.language and stream.language != "und":
+        marks.append(stream.language)
+    return f"{stream.type or 'unknown'} stream {stream.index} ({', '.join(marks)})"

@@ -13,25 +13,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice, pairwise
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import av
 import av.error
 from av.container import InputContainer
 
-from vidcolor.frames import Attachment, Chapter, ChromaLayout, Known, MediaInfo, StreamInfo, VideoInfo
+from vidcolor.frames import Attachment, Chapter, Known, MediaInfo, StreamInfo, VideoInfo
+from vidcolor.media.containers import has_flag
 from vidcolor.media.dump import Dump, read_dump
-from vidcolor.media.names import color_tags, field_order
-from vidcolor.media.source import Source, demux, is_seekable, open_input, source_name
+from vidcolor.media.names import codec_name, color_tags, field_order
+from vidcolor.media.source import Packet, Source, demux, is_seekable, open_input, source_name
+from vidcolor.media.subsampling import chroma_layout
 
-__all__ = ["describe", "has_flag", "is_picture", "probe", "rare_subsampling"]
+__all__ = ["describe", "is_picture", "probe"]
 
 RATE_PACKETS = 240
 """Packets looked at to tell a constant rate from a varying one."""
 INDEX_ENTRIES = 4096
 PICTURES = frozenset({"attached_pic", "timed_thumbnails", "still_image"})
 SECOND_BEST = frozenset({"dependent", "hearing_impaired", "visual_impaired", "descriptions"})
-RARE_SUBSAMPLINGS = {(2, 0): "4:1:1", (2, 2): "4:1:0", (0, 1): "4:4:0"}
 CLOCK = re.compile(r"^(\d+):(\d{2}):(\d{2}(?:\.\d+)?)$")
 Origin = Literal["from header", "counted", "estimated"]
 
@@ -83,11 +84,6 @@ def _origin(container: InputContainer) -> Origin:
     return "estimated" if guesses and container.format.name != "ogg" else "from header"
 
 
-def has_flag(container: InputContainer, name: str) -> bool:
-    """Whether the container's format has one of ``av.format.Flags``."""
-    return bool(container.format.flags & cast(int, av.format.Flags[name].value))
-
-
 def _size(source: Source) -> int | None:
     path = source if isinstance(source, str | os.PathLike) else None
     return os.path.getsize(path) if path is not None and os.path.isfile(path) else None
@@ -114,7 +110,7 @@ def _stream(container: InputContainer, stream: Any, dump: Dump, origin: Origin) 
     return StreamInfo(
         index=stream.index,
         kind=stream.type,
-        codec=_codec(stream),
+        codec=codec_name(stream),
         codec_tag=dump.codec_tag.get(stream.index),
         profile=stream.profile,
         language=stream.language,
@@ -141,7 +137,7 @@ def _video(container: InputContainer, stream: Any, dump: Dump, origin: Origin) -
     components = context.format.components
     return VideoInfo(
         index=stream.index,
-        codec=_codec(stream) or "unknown",
+        codec=codec_name(stream) or "unknown",
         width=context.width,
         height=context.height,
         pixel_format=context.pix_fmt,
@@ -160,33 +156,6 @@ def _video(container: InputContainer, stream: Any, dump: Dump, origin: Origin) -
         # VP8 and VP9 carry alpha beside the picture, where their decoders do not look.
         has_alpha=any(c.is_alpha for c in components) or stream.metadata.get("alpha_mode") == "1",
     )
-
-
-def chroma_layout(form: av.VideoFormat) -> ChromaLayout:
-    """Subsampling of a pixel format, brought to one of those encoders take: 4:2:0, 4:2:2 or 4:4:4."""
-    shifts = _subsampling(form)
-    return ChromaLayout(*shifts) if shifts in {(0, 0), (1, 0)} else ChromaLayout(1, 1)
-
-
-def rare_subsampling(pixel_format: str) -> str | None:
-    """What people call a format's subsampling where ``chroma_layout`` had to bring it to another."""
-    return RARE_SUBSAMPLINGS.get(_subsampling(av.VideoFormat(pixel_format, 64, 64)))
-
-
-def _subsampling(form: av.VideoFormat) -> tuple[int, int]:
-    """Powers of two that chroma is smaller by, across and down; those of 4:2:0 for what has no chroma."""
-    grey = len([c for c in form.components if not c.is_alpha]) < 3
-    if grey or form.is_rgb or form.has_palette or form.is_bayer:
-        return 1, 1
-    across = (64 // form.chroma_width(64)).bit_length() - 1
-    down = (64 // form.chroma_height(64)).bit_length() - 1
-    return across, down
-
-
-def _codec(stream: Any) -> str | None:
-    if stream.codec_context is not None:
-        return str(stream.codec_context.codec.canonical_name)
-    return getattr(stream, "name", None) if stream.type == "data" else None
 
 
 def _seconds(pts: int | None, stream: Any) -> Fraction | None:
@@ -290,7 +259,7 @@ def _with_video(info: MediaInfo, video: VideoInfo) -> MediaInfo:
     return replace(info, streams=tuple(streams))
 
 
-def _packets(container: InputContainer, *streams: Any) -> Iterator[Any]:
+def _packets(container: InputContainer, *streams: Any) -> Iterator[Packet]:
     """Packets until the end, or until the file breaks off."""
     try:
         yield from demux(container, *streams)

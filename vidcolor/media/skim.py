@@ -17,11 +17,9 @@ import av.error
 
 from vidcolor.frames import Plane, VideoInfo
 from vidcolor.media.luma import Planarizer, luma_plane
-from vidcolor.media.source import Source, demux, is_seekable, open_input
+from vidcolor.media.source import Packet, Source, demux, is_seekable, open_input
 
 __all__ = ["Mark", "Need", "Needed", "Skimmer", "glimpses"]
-
-Packet: TypeAlias = "av.Packet[Any]"
 
 
 class Need(IntEnum):

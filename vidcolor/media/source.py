@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import av
 import av.error
@@ -14,10 +14,21 @@ from av.container import InputContainer
 
 from vidcolor.errors import InputError
 
-__all__ = ["PIPE_HINT", "Source", "demux", "is_known", "is_seekable", "open_input", "rewind", "source_name"]
+__all__ = [
+    "PIPE_HINT",
+    "Packet",
+    "Source",
+    "demux",
+    "is_known",
+    "is_seekable",
+    "open_input",
+    "rewind",
+    "source_name",
+]
 
 Source = str | os.PathLike[str] | BinaryIO
 """A path, "-" for standard input, a URL, a pattern of pictures ("frame%04d.png") or an open binary file."""
+Packet: TypeAlias = "av.Packet[Any]"
 
 PROTOCOL_MARK = "://"
 THOROUGH = {"probesize": "200000000", "analyzeduration": "120000000"}
@@ -72,7 +83,7 @@ def open_input(source: Source) -> InputContainer:
     return container
 
 
-def demux(container: InputContainer, *streams: Any) -> Iterator[Any]:
+def demux(container: InputContainer, *streams: Any) -> Iterator[Packet]:
     """The packets of some streams, or of all, that hold data.
 
     Without the empty ones PyAV adds at the end: in the middle of an AVI an empty packet means "as before",

@@ -10,10 +10,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av.error
+from av.container import InputContainer
 
 from vidcolor.errors import OutputError, UsageError
 
-__all__ = ["Target", "same_file", "writing"]
+__all__ = ["Target", "refuse_own_source", "same_file", "writing"]
 
 _LONGEST_NAME = 255
 """Bytes of a file name on the common file systems."""
@@ -25,6 +26,25 @@ def same_file(a: str | os.PathLike[str], b: str | os.PathLike[str]) -> bool:
         return os.path.samefile(a, b)
     except OSError:
         return os.path.realpath(a) == os.path.realpath(b)
+
+
+def refuse_own_source(path: str | os.PathLike[str], source: InputContainer) -> None:
+    """Checks that a result is not written over the film it is made of.
+
+    Raises:
+        UsageError: it would be.
+    """
+    name = source.name.removeprefix("file:")
+    same = _is_standard_input(path) if name == "fd:" else os.path.exists(name) and same_file(path, name)
+    if same:
+        raise UsageError(f"{Path(path)} is the input itself; name another file for the result.")
+
+
+def _is_standard_input(path: str | os.PathLike[str]) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(0))
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -86,7 +106,7 @@ class Target:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise OutputError(f"The folder {folder} may not be written to.")
 
-    def commit(self) -> Path:
+    def commit(self) -> None:
         """Moves the finished file to its final name.
 
         Raises:
@@ -100,7 +120,6 @@ class Target:
                     f"{self.named} has appeared meanwhile and was left alone; the result is in {kept}."
                 )
             os.replace(self.temporary, self.final)
-        return self.final
 
     def _free_name(self) -> Path:
         number = 1

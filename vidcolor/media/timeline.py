@@ -1,14 +1,13 @@
-"""Times that can be relied on: one clock for all packets, and rising times for frames."""
+"""Times that can be relied on: one clock for all packets, rising times for frames, the bounds of a part."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
 
-import av
+from vidcolor.media.source import Packet
 
-__all__ = ["Clock", "FrameTimes", "clock_text"]
+__all__ = ["Clock", "Cut", "FrameTimes", "clock_text", "packet_time"]
 
 BACKWARD = Fraction(1, 10)
 """Seconds a packet may lie behind the one before it in its stream; more is a new clock (as in ffmpeg)."""
@@ -28,6 +27,32 @@ def clock_text(seconds: Fraction | float) -> str:
     return f"{sign}{hours:02}:{minutes:02}:{rest // 1000:02}.{rest % 1000:03}"
 
 
+def packet_time(packet: Packet | None) -> Fraction | None:
+    """When a packet is shown, or else decoded, in seconds; None where it does not say, or is none."""
+    if packet is None:
+        return None
+    stamp = packet.pts if packet.pts is not None else packet.dts
+    return None if stamp is None else stamp * packet.time_base
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The part of a film that becomes the result."""
+
+    shift: Fraction = Fraction(0)
+    """Taken from every time, in seconds."""
+    limit: Fraction | None = None
+    """Where the result ends, in seconds on its own clock."""
+    trimmed: bool = False
+    """Whether the result begins later than the film."""
+
+    @classmethod
+    def between(cls, start: Fraction | None, end: Fraction | None, *, begin: Fraction) -> Cut:
+        """From one moment of the film to another, which count from its beginning ``begin``; in seconds."""
+        shift = begin + start if start else Fraction(0)
+        return cls(shift, None if end is None else begin + end - shift, bool(start))
+
+
 @dataclass(slots=True)
 class Clock:
     """Puts the packets of a broadcast, whose clock starts anywhere and may jump, on a clock that starts at 0.
@@ -44,7 +69,7 @@ class Clock:
     _last: dict[int, Fraction] = field(default_factory=dict)
     _next: dict[int, Fraction] = field(default_factory=dict)
 
-    def mend(self, packet: av.Packet[Any], follow: bool) -> None:
+    def mend(self, packet: Packet, follow: bool) -> None:
         """Rewrites a packet's times; ``follow``: its stream is dense enough to tell a jump from a pause."""
         stream = packet.stream_index
         stamp = packet.dts if packet.dts is not None else packet.pts
@@ -75,7 +100,7 @@ class Clock:
         return self._last[stream] - BACKWARD <= time <= self._next[stream] + FORWARD
 
     @staticmethod
-    def _shift(packet: av.Packet[Any], offset: Fraction) -> None:
+    def _shift(packet: Packet, offset: Fraction) -> None:
         units = round(offset / packet.time_base)
         if packet.pts is not None:
             packet.pts -= units

@@ -53,8 +53,7 @@ class ColorModel(nn.Module):
     def predict(self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> Tensor:
         """Arguments and result as :meth:`forward`, sizes already padded."""
         raw = self.raw(lightness, hints, condition)
-        small = F.avg_pool2d(lightness, self.grain) if self.grain > 1 else lightness
-        ab = self.to_ab(raw, small)
+        ab = self.to_ab(raw, self.at_grain(lightness))
         # Repeated, not interpolated: what enlarges it further can follow luma's edges, and would have to
         # undo a blur first.
         return F.interpolate(ab, scale_factor=self.grain, mode="nearest") if self.grain > 1 else ab
@@ -79,12 +78,22 @@ class ColorModel(nn.Module):
         """
         self._check(lightness, hints, condition)
         height, width = lightness.shape[-2:]
+        lightness, hints = self.padded(lightness, hints)
+        return self.predict(lightness, hints, condition)[..., :height, :width]
+
+    def padded(self, lightness: Tensor, hints: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Both as large as ``raw`` wants them, below and on the right."""
+        height, width = lightness.shape[-2:]
         bottom, right = -height % self.multiple, -width % self.multiple
         if bottom or right:
             lightness = F.pad(lightness, (0, right, 0, bottom), mode="replicate")
             # Padding is no place anyone gave a colour for: hints there have no confidence.
             hints = None if hints is None else F.pad(hints, (0, right, 0, bottom))
-        return self.predict(lightness, hints, condition)[..., :height, :width]
+        return lightness, hints
+
+    def at_grain(self, planes: Tensor) -> Tensor:
+        """Planes ``(B, C, H, W)`` at the size that ``raw`` speaks in: means over the squares of ``grain``."""
+        return F.avg_pool2d(planes, self.grain) if self.grain > 1 else planes
 
     def _check(self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> None:
         if lightness.ndim != 4 or lightness.shape[1] != 1 or min(lightness.shape[-2:]) < MIN_SIDE:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from vidcolor.errors import UsageError
 from vidcolor.models.base import ColorModel
-from vidcolor.models.convnet import check_counts
+from vidcolor.models.layers import check_counts
 from vidcolor.models.smoothing import guided_smooth
 
 __all__ = ["Discriminator", "Generator"]

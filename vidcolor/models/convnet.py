@@ -6,7 +6,6 @@ widths that start at 16 and double are those of the program that the author publ
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -14,44 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from vidcolor.color.bins import BIN_COUNT
-from vidcolor.errors import UsageError
 from vidcolor.models.base import ColorModel
 from vidcolor.models.classifier import Classifier
-from vidcolor.models.layers import ConvBlock, he_uniform
+from vidcolor.models.layers import ConvBlock, check_counts, he_uniform, he_uniform_transposed
 
-__all__ = ["ClassifierConvNet", "SimpleConvNet", "check_counts", "he_uniform_transposed"]
-
-
-def check_counts(name: str, values: Sequence[int], length: int = 0) -> tuple[int, ...]:
-    """An option that lists whole numbers from 1: widths, dilations.
-
-    Args:
-        name: the option's.
-        values: what was given.
-        length: how many there must be; 0: one or more.
-
-    Raises:
-        UsageError: it is not such a list.
-    """
-    fits = isinstance(values, Sequence) and all(type(value) is int and value > 0 for value in values)
-    if not fits or len(values) != (length or max(len(values), 1)):
-        many = f"{length}" if length else "one or more"
-        raise UsageError(f"{name} must be a list of {many} whole numbers from 1, not {values!r}.")
-    return tuple(values)
-
-
-def he_uniform_transposed(network: nn.Module) -> None:
-    """Starting values of transposed convolutions that keep a signal's size through ReLUs (He et al. 2015).
-
-    Each value of the output is a sum over ``inputs · kernel² / stride²`` values of the input.
-    """
-    for module in network.modules():
-        if isinstance(module, nn.ConvTranspose2d):
-            inputs = module.in_channels * math.prod(module.kernel_size) / math.prod(module.stride)
-            bound = math.sqrt(6 / inputs)
-            nn.init.uniform_(module.weight, -bound, bound)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+__all__ = ["ClassifierConvNet", "SimpleConvNet"]
 
 
 class SimpleConvNet(ColorModel):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from vidcolor.errors import UsageError
 from vidcolor.models.base import ColorModel
 from vidcolor.models.extractors import Extractor
-from vidcolor.models.layers import ConvBlock, he_uniform, upsample
+from vidcolor.models.layers import ConvBlock, convolutions, he_uniform, upsample
 
 __all__ = ["Fusion"]
 
@@ -52,11 +52,7 @@ class Fusion(ColorModel):
         super().__init__()
         if not 0 <= dropout < 1:
             raise UsageError(f"dropout must be from 0 up to but not 1, not {dropout!r}.")
-        layers, inputs = [], 1
-        for outputs, stride in _ENCODER:
-            layers.append(ConvBlock(inputs, outputs, stride=stride, batch_norm=batch_norm))
-            inputs = outputs
-        self.encoder = nn.Sequential(*layers)
+        self.encoder = convolutions(1, _ENCODER, batch_norm)
         output = nn.Conv2d(32, 2, 3, padding=1)
         self.decoder = nn.Sequential(
             ConvBlock(256, 64, batch_norm=batch_norm),

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from vidcolor.color.bins import BIN_COUNT
 from vidcolor.models.classifier import Classifier
-from vidcolor.models.convnet import check_counts, he_uniform_transposed
-from vidcolor.models.layers import ConvBlock, he_uniform
+from vidcolor.models.layers import ConvBlock, check_counts, he_uniform, he_uniform_transposed
 
 __all__ = ["LightClassifier"]
 

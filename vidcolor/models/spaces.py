@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from vidcolor.color.lab import lab_to_rgb, rgb_to_lab
+from vidcolor.color.planes import MATRICES
 
 __all__ = ["AB_SCALE", "Space", "decode", "encode"]
 
@@ -24,8 +25,8 @@ Space: TypeAlias = Literal["ab", "cbcr", "rgb", "bins"]
 AB_SCALE = 110.0
 """ab of the most saturated sRGB colours, about: brings ab to the order of 1 inside networks."""
 
-_KR, _KB = 0.299, 0.114
-"""BT.601-7, §2.5.1: the shares of R and B in luma."""
+_KR, _KB = MATRICES["smpte170m"]
+"""BT.601's shares of R and B in luma."""
 _KG = 1 - _KR - _KB
 _LUMA_STEPS = 4
 

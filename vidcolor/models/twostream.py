@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from vidcolor.errors import UsageError
 from vidcolor.models.base import ColorModel
-from vidcolor.models.layers import ConvBlock, he_uniform, upsample
+from vidcolor.models.layers import ConvBlock, convolutions, he_uniform, upsample
 
 __all__ = ["TwoStream"]
 
@@ -61,11 +61,11 @@ class TwoStream(ColorModel):
             raise UsageError(f"global_size must be a multiple of 8 from 32 on, not {global_size!r}.")
         self.space = "ab" if space == "ab" else "rgb"
         self.global_size = global_size
-        self.low = _convolutions(1, _LOW, batch_norm)
+        self.low = convolutions(1, _LOW, batch_norm)
         self.whole = nn.Sequential(
-            _convolutions(512, _GLOBAL, batch_norm), nn.Flatten(), *_connected(512 * _side(global_size) ** 2)
+            convolutions(512, _GLOBAL, batch_norm), nn.Flatten(), *_connected(512 * _side(global_size) ** 2)
         )
-        self.middle = _convolutions(512, ((512, 1), (256, 1)), batch_norm)
+        self.middle = convolutions(512, ((512, 1), (256, 1)), batch_norm)
         self.fuse = ConvBlock(512, 256, kernel=1, batch_norm=batch_norm)
         he_uniform(self)
         streams = [2] if space == "ab" else [1, 1, 1]
@@ -89,14 +89,6 @@ class TwoStream(ColorModel):
 def _side(global_size: int) -> int:
     """Height and width of the global stream's last convolution: five strides of 2, rounded up."""
     return -(-global_size // 32)
-
-
-def _convolutions(inputs: int, layers: tuple[tuple[int, int], ...], batch_norm: bool) -> nn.Sequential:
-    blocks = []
-    for outputs, stride in layers:
-        blocks.append(ConvBlock(inputs, outputs, stride=stride, batch_norm=batch_norm))
-        inputs = outputs
-    return nn.Sequential(*blocks)
 
 
 def _connected(inputs: int) -> list[nn.Module]:

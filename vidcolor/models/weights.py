@@ -19,10 +19,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from vidcolor.errors import ModelError, UsageError, VidcolorError
+from vidcolor.files import write_aside
 from vidcolor.models.base import ColorModel
 from vidcolor.models.registry import create_model, list_models
 
-__all__ = ["DEFAULT", "LoadedModel", "load_model", "load_weights", "resolve_model", "save_weights"]
+__all__ = [
+    "DEFAULT",
+    "LoadedModel",
+    "default_weights",
+    "load_model",
+    "load_weights",
+    "resolve_model",
+    "save_weights",
+]
 
 DEFAULT = "default"
 """The name that stands for the weights in the package."""
@@ -62,6 +71,9 @@ def save_weights(
         training: anything JSON holds that says how it was trained.
         version: vidcolor's version.
         half: store weights as float16, at half the size; running statistics stay, and what it cannot hold.
+
+    Raises:
+        OutputError: it cannot be written; an older file is as it was.
     """
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     if half:
@@ -73,14 +85,9 @@ def save_weights(
         "training": json.dumps(training or {}, sort_keys=True),
         "vidcolor": version,
     }
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        # Not save_file, which keeps the file from everyone but its owner.
-        temporary.write_bytes(save(state, metadata=metadata))
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # Not save_file, which keeps the file from everyone but its owner.
+    data = save(state, metadata=metadata)
+    write_aside(Path(path), lambda target: target.write_bytes(data))
 
 
 def _halved(name: str, tensor: torch.Tensor) -> torch.Tensor:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from vidcolor.color.planes import luma_shares
 from vidcolor.training.options import DataOptions
 
 __all__ = ["Pixels", "Window", "centre_window", "draw_hints", "film_look", "hint_windows", "random_window"]
@@ -100,7 +101,7 @@ def _response(rng: np.random.Generator) -> npt.NDArray[np.float32]:
     if rng.random() < 0.5:
         red, green = rng.uniform(0, 0.1), rng.uniform(0.3, 0.6)
         return np.array([red, green, 1 - red - green], np.float32)
-    shares = np.array([0.299, 0.587, 0.114]) * np.exp(rng.uniform(-0.3, 0.3, 3))
+    shares = np.array(luma_shares("smpte170m")) * np.exp(rng.uniform(-0.3, 0.3, 3))
     return (shares / shares.sum()).astype(np.float32)
 
 

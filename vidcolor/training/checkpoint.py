@@ -6,18 +6,17 @@ and renamed: the last good one stays until the next is whole.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from vidcolor.errors import ModelError, OutputError
+from vidcolor.errors import ModelError
+from vidcolor.files import write_aside
 from vidcolor.training.options import Recipe, recipe_to_dict
 
-__all__ = ["load_checkpoint", "may_go_on", "save_checkpoint", "write_aside"]
+__all__ = ["load_checkpoint", "may_go_on", "save_checkpoint"]
 
 _FORMAT = "vidcolor-checkpoint-1"
 _PARTS = {"format", "recipe", "pictures", "state"}
@@ -55,32 +54,6 @@ def save_checkpoint(path: Path, *, recipe: Recipe, pictures: str, state: dict[st
             torch.save(whole, file)
 
     write_aside(path, write)
-
-
-def write_aside(path: Path, write: Callable[[Path], None]) -> None:
-    """Has a file written under a temporary name beside its own and renames it into place.
-
-    Raises:
-        OutputError: that failed; nothing is left of the attempt.
-    """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:  # torch wraps what its file says in a RuntimeError
-        raise OutputError(f"{str(path)!r} cannot be written: {_reason(error)}.") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def _reason(error: BaseException) -> str:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-        cause = cause.__cause__ or cause.__context__
-    return str(error).splitlines()[0].rstrip(".")
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from vidcolor.training.options import DataOptions
 if TYPE_CHECKING:
     from vidcolor.datasets.manifest import Picture
 
-__all__ = ["Batch", "Batches", "PictureStore", "Ready", "ready"]
+__all__ = ["FILM", "Batch", "Batches", "PictureStore", "Ready", "lab_of_codes", "read_pixels", "ready"]
 
 _AHEAD = 3
 """Batches that wait for the network."""
@@ -114,7 +114,7 @@ class PictureStore:
         found = self._kept.get(index)
         if found is not None:
             return found
-        pixels = read_picture(self._pictures[index].path, self._shortest)
+        pixels = read_pixels(self._pictures[index].path, self._shortest)
         with self._lock:
             if index not in self._kept and pixels.nbytes <= self._left:
                 self._kept[index] = pixels
@@ -122,7 +122,7 @@ class PictureStore:
         return pixels
 
 
-def read_picture(path: Path, shortest: int) -> Pixels:
+def read_pixels(path: Path, shortest: int) -> Pixels:
     """A picture file as RGB, its short side at most that long."""
     bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if bgr is None:

@@ -46,6 +46,9 @@ class WorkFolder:
         self.checkpoint = self.path / "checkpoint.pt"
         self.best = self.path / "best.safetensors"
         self.last = self.path / "last.safetensors"
+        self.metrics = self.path / "metrics.csv"
+        self.curves = self.path / "curves.png"
+        self.samples = self.path / "samples"
         self._board: TensorBoard | None = None
         self._drawn = float("-inf")
 
@@ -73,16 +76,10 @@ class WorkFolder:
             OutputError: that is not possible.
         """
         try:
-            (self.path / "samples").mkdir(parents=True, exist_ok=True)
+            self.samples.mkdir(parents=True, exist_ok=True)
             if not resume:
-                named = (
-                    self.checkpoint,
-                    self.best,
-                    self.last,
-                    self.path / "metrics.csv",
-                    self.path / "curves.png",
-                )
-                for old in (*named, *(self.path / "samples").glob("*.png")):
+                named = (self.checkpoint, self.best, self.last, self.metrics, self.curves)
+                for old in (*named, *self.samples.glob("*.png")):
                     old.unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(f"{str(self.path)!r} cannot be written: {error.strerror}.") from error
@@ -91,7 +88,7 @@ class WorkFolder:
         """Lets go of what is open; a folder in which nothing was written is taken away."""
         if self._board is not None:
             self._board.close()
-        for folder in (self.path / "samples", self.path):
+        for folder in (self.samples, self.path):
             with suppress(OSError):
                 folder.rmdir()  # refused, as it should be, where there is anything in it
 
@@ -102,12 +99,9 @@ class WorkFolder:
             OutputError: it cannot be written.
         """
         options = self._recipe.model
-        try:
-            save_weights(
-                path, model, name=options.name, options=options.options, training=summary, version=__version__
-            )
-        except OSError as error:
-            raise OutputError(f"{str(path)!r} cannot be written: {error.strerror}.") from error
+        save_weights(
+            path, model, name=options.name, options=options.options, training=summary, version=__version__
+        )
 
     def finish(self, model: ColorModel, summary: dict[str, Any]) -> dict[str, Any]:
         """Writes the weights that go out: the last, or the best where the recipe keeps these.
@@ -131,10 +125,10 @@ class WorkFolder:
         if self._board is None:
             self._board = TensorBoard(self.path / "tensorboard")
         self._board.add(rows[-1])
-        write_metrics(self.path / "metrics.csv", rows)
+        write_metrics(self.metrics, rows)
         if not now and time.monotonic() - self._drawn < _REPORT_SECONDS:
             return
         self._drawn = time.monotonic()
-        draw_curves(self.path / "curves.png", rows, self._recipe.summary or self._recipe.model.name)
+        draw_curves(self.curves, rows, self._recipe.summary or self._recipe.model.name)
         step = f"{int(rows[-1]['step']):06d}"
-        write_samples(self.path / "samples" / f"{step}.png", look())
+        write_samples(self.samples / f"{step}.png", look())

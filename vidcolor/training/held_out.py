@@ -12,16 +12,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vidcolor.color.lab import lab_to_rgb
+from vidcolor.color.planes import luma_shares
 from vidcolor.metrics import colorfulness, psnr
 from vidcolor.models import ColorModel, spaces
 from vidcolor.pipeline.device import autocast
 from vidcolor.training.augment import Pixels, centre_window
-from vidcolor.training.data import Batch, Ready, read_picture, ready
+from vidcolor.training.data import Batch, Ready, read_pixels, ready
 from vidcolor.training.losses import Objective, discriminator_loss
 from vidcolor.training.options import Recipe
 from vidcolor.training.pictures import Pictures
 
-__all__ = ["FIGURES", "HeldOut", "Look", "raw_of", "truth_for"]
+__all__ = ["FIGURES", "HeldOut", "Look", "raw_of"]
 
 FIGURES = ("val_loss", "val_discriminator", "psnr", "grey_psnr", "colorfulness", "true_colorfulness")
 """What :meth:`HeldOut.measure` finds: losses, dB, M of Hasler and Süsstrunk; means over pictures."""
@@ -29,25 +30,16 @@ FIGURES = ("val_loss", "val_discriminator", "psnr", "grey_psnr", "colorfulness",
 _LARGEST_BATCH = 16
 _BEST_DB = 99.0
 """A picture that comes back exactly counts as this: a mean with infinity in it says nothing."""
-_SHARES = (0.299, 0.587, 0.114)
+_SHARES = luma_shares("smpte170m")
 """Of R, G, B in luma (BT.601)."""
 
 
 def raw_of(model: ColorModel, ready: Ready) -> Tensor:
     """What the model says of a batch of any size: padded to its ``multiple`` and cut back, as when called."""
     height, width = ready.lightness.shape[-2:]
-    bottom, right = -height % model.multiple, -width % model.multiple
-    lightness, hints = ready.lightness, ready.hints if model.takes_hints else None
-    if bottom or right:
-        lightness = F.pad(lightness, (0, right, 0, bottom), mode="replicate")
-        hints = None if hints is None else F.pad(hints, (0, right, 0, bottom))
+    lightness, hints = model.padded(ready.lightness, ready.hints if model.takes_hints else None)
     raw = model.raw(lightness.contiguous(memory_format=torch.channels_last), hints, ready.condition)
     return raw[..., : height // model.grain, : width // model.grain]
-
-
-def truth_for(model: ColorModel, lab: Tensor) -> Tensor:
-    """The true Lab at the size the model speaks in."""
-    return F.avg_pool2d(lab, model.grain) if model.grain > 1 else lab
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +69,7 @@ class HeldOut:
         order = np.random.default_rng(0).permutation(len(pictures.test))
         chosen = [pictures.test[i] for i in order[: recipe.run.validation_pictures]]
         shortest = 2 * max(options.size)
-        self._pixels = [centre_window(read_picture(p.path, shortest), options.size) for p in chosen]
+        self._pixels = [centre_window(read_pixels(p.path, shortest), options.size) for p in chosen]
         self._conditions = [describe(p) for p in chosen] if describe else None
         # A run that sees all greys is looked at with the one that films are read with.
         self._grey = "lightness" if options.grey == "random" else options.grey
@@ -98,7 +90,7 @@ class HeldOut:
         with _evaluating(model, discriminator):
             for pixels, batch in self._batches():
                 raw, result = self._answer(model, batch)
-                lab = truth_for(model, batch.lab)
+                lab = model.at_grain(batch.lab)
                 opposed = _opposed(discriminator, raw, lab, batch.lightness)
                 losses += [[objective(raw.float(), lab).item(), opposed]] * len(pixels)
                 rows += [_compare(found, true) for found, true in zip(result, pixels, strict=True)]
@@ -131,8 +123,7 @@ class HeldOut:
         """What the network says, and the pictures ``(B, H, W, 3)`` it makes, the truth's luma kept."""
         with autocast(self._device, self._precision):
             raw = raw_of(model, batch)
-        small = F.avg_pool2d(batch.lightness, model.grain) if model.grain > 1 else batch.lightness
-        ab = model.to_ab(raw.float(), small)
+        ab = model.to_ab(raw.float(), model.at_grain(batch.lightness))
         ab = F.interpolate(ab, size=batch.lab.shape[-2:], mode="bilinear", align_corners=False)
         result = lab_to_rgb(torch.cat((batch.lab[:, :1], ab), 1)).clamp(0, 1)
         # The same step in R, G and B changes luma by it and leaves Cb and Cr: what a player shows.

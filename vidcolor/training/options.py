@@ -177,7 +177,7 @@ class RunOptions:
     time_limit: float = number(0.0, least=0)
     """Minutes after which this session ends, to be resumed later; 0: none. See ``schedule.over``."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """What the network computes in; "auto" is bf16 on GPUs that have it, else fp32."""
+    """What the network computes in; "auto" is bf16 on GPUs that have it, fp16 on others, else fp32."""
     ema: float = number(0.0, least=0, most=0.99999)
     """Decay of a moving average of the weights, which is then what is validated and kept; 0: none."""
     validate_every: int = number(0, least=0)

@@ -18,7 +18,7 @@ from vidcolor.datasets.manifest import Picture, PictureSet, open_set
 from vidcolor.errors import InputError, UsageError
 from vidcolor.models import ColorModel, create_model
 from vidcolor.models.conditions import condition_vector
-from vidcolor.training.data import lab_of_codes, read_picture
+from vidcolor.training.data import lab_of_codes, read_pixels
 from vidcolor.training.options import Recipe
 
 __all__ = ["Describe", "Pictures", "open_pictures"]
@@ -94,7 +94,7 @@ class Pictures:
         return smooth_prior(prior_of(self._ab(int(i)) for i in chosen)).to(device)
 
     def _ab(self, index: int) -> Tensor:
-        rgb = read_picture(self.train[index].path, _COUNTED_SIDE)
+        rgb = read_pixels(self.train[index].path, _COUNTED_SIDE)
         return lab_of_codes(torch.from_numpy(rgb).permute(2, 0, 1)[None])[:, 1:]
 
 

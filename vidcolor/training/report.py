@@ -18,8 +18,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from vidcolor.files import write_aside
 from vidcolor.training.augment import Pixels
-from vidcolor.training.checkpoint import write_aside
 from vidcolor.training.held_out import Look
 
 __all__ = ["Row", "TensorBoard", "draw_curves", "write_metrics", "write_samples"]

@@ -13,7 +13,7 @@ from vidcolor.models import spaces
 from vidcolor.pipeline.device import autocast
 from vidcolor.training.data import Ready
 from vidcolor.training.distributed import Group
-from vidcolor.training.held_out import raw_of, truth_for
+from vidcolor.training.held_out import raw_of
 from vidcolor.training.losses import Objective, discriminator_loss, generator_loss
 from vidcolor.training.options import Recipe
 from vidcolor.training.state import State
@@ -88,7 +88,7 @@ class Learner:
         whole gives, and the generator runs once. Neither loss has a gradient in the other's weights.
         """
         model, discriminator = self._state.model, self._state.discriminator
-        truth = truth_for(model, part.lab)
+        truth = model.at_grain(part.lab)
         with autocast(self._device, self._precision):
             raw = raw_of(model, part)
         loss = self._objective(raw.float(), truth)

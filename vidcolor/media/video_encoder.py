@@ -1,0 +1,199 @@
+"""Coloured frames to packets: the encoder set up and opened, and the times it loses or makes up mended."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+import av
+import av.error
+import av.logging
+from av.container import OutputContainer
+
+from vidcolor.errors import OutputError, UsageError
+from vidcolor.frames import ChromaLayout, ColorFrame, ColorTags, VideoInfo
+from vidcolor.media.canvas import Canvas, color_codes
+from vidcolor.media.containers import MOV_FAMILY, RATE_ONLY
+from vidcolor.media.encoders import Encoder, OutputFormat
+from vidcolor.media.muxer import frame_rate, picture_time_base
+from vidcolor.media.source import Packet
+
+__all__ = ["VideoEncoder"]
+
+_PROGRESSIVE = 1
+"""AV_FIELD_PROGRESSIVE."""
+_MOST_REORDERED = 16
+"""Frames no encoder reorders more of."""
+_PARAMETER_LISTS = ("x264-params", "x264opts", "x265-params", "svtav1-params")
+"""Options that are lists of options; libav only warns of what it does not know in them."""
+_NOT_UNDERSTOOD = re.compile(r"error parsing|unknown option|invalid value", re.IGNORECASE)
+
+
+class VideoEncoder:
+    """The encoder of the coloured stream."""
+
+    stream: Any
+    """The stream of the result it belongs to."""
+    time_base: Fraction
+    """Seconds; what its packets' times are counted in."""
+
+    def __init__(
+        self,
+        output: OutputContainer,
+        entry: Encoder,
+        form: OutputFormat,
+        video: VideoInfo,
+        tags: ColorTags,
+        *,
+        options: dict[str, str],
+        shift: Fraction,
+    ) -> None:
+        """Adds the stream to ``output``, whose header is not yet written; the encoder is not yet opened.
+
+        Args:
+            entry: which encoder.
+            form: what it takes.
+            video: the source's stream.
+            tags: what the stream says of its colour.
+            options: of the encoder.
+            shift: taken from every time, in seconds.
+        """
+        self._entry, self._video, self._shift = entry, video, shift
+        self._container_name = output.format.name
+        self.stream = output.add_stream(entry.name, rate=frame_rate(video), options=options)
+        self.time_base = picture_time_base(self._container_name, video, shift)
+        self._canvas = Canvas(form, video.width, video.height, tags, source_depth=video.bit_depth)
+        self._configure(form, tags)
+        self._durations: dict[int, int] = {}
+        self._first_pts: int | None = None
+        self._last_pts: int | None = None
+        self._last_dts: int | None = None
+        self._typical = 0
+
+    def _configure(self, form: OutputFormat, tags: ColorTags) -> None:
+        video, context = self._video, self.stream.codec_context
+        self.stream.time_base = context.time_base = self.time_base
+        context.width, context.height = video.width, video.height
+        context.pix_fmt = self._entry.semi_planar.get(form.name, form.name)
+        # PyAV asks for slice threads, which makes x264 slice its pictures: larger files, and slower.
+        context.thread_type = "AUTO"
+        context.field_order = _PROGRESSIVE
+        for attribute, code in color_codes(tags).items():
+            setattr(context, attribute, code)
+        if tags.siting and form.layout == ChromaLayout(1, 1):
+            context.options = {"chroma_sample_location": tags.siting, **context.options}
+        if video.sample_aspect != 1:
+            context.sample_aspect_ratio = video.sample_aspect
+        if video.rotation:
+            self.stream.set_display_rotation(video.rotation)
+        if self._entry.codec == "hevc" and self._container_name in MOV_FAMILY:
+            context.codec_tag = "hvc1"  # Apple's players know H.265 by no other name
+        if self._container_name in RATE_ONLY:
+            context.max_b_frames = 0  # it cannot say that order and time differ
+
+    def open(self, extra: Mapping[str, str]) -> None:
+        """Opens the encoder; ``extra`` are the user's own options among those it was made with.
+
+        Raises:
+            UsageError: it does not take these options.
+            OutputError: it does not take these pictures, or is not there.
+        """
+        context = self.stream.codec_context
+        asked = dict(context.options)
+        os.environ.setdefault("SVT_LOG", "1")  # errors only; SVT-AV1 writes to standard error by itself
+        try:
+            warnings = _open_watched(context, any(key in extra for key in _PARAMETER_LISTS))
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            raise _not_opened(self._entry, self._video, extra, asked, error) from error
+        if unknown := set(context.options) & set(extra):
+            raise UsageError(f"{self._entry.name} has no option {sorted(unknown)[0]!r}.")
+        if warnings:
+            raise UsageError(f"{self._entry.name} does not understand its options: {warnings[0]}.")
+
+    def paint(self, frame: ColorFrame) -> av.VideoFrame:
+        """The picture of a frame, at its time; frames come in the order of their times."""
+        picture = self._canvas.paint(frame)
+        picture.pts, picture.time_base = self._ticks(frame), self.time_base
+        return picture
+
+    def encode(self, picture: av.VideoFrame | None) -> list[Packet]:
+        """Takes the next picture, or None after the last one; returns the packets that are ready."""
+        packets: list[Packet] = self.stream.encode(picture)
+        for packet in packets:
+            # Encoders drop or guess lengths; the last frame's is told nowhere else.
+            length = self._durations.pop(packet.pts, 0) if packet.pts is not None else 0
+            packet.duration = length or self._usual_length() or self._typical
+            self._mend_dts(packet)
+        return packets
+
+    def _ticks(self, frame: ColorFrame) -> int:
+        """The frame's time in units of the result's time base, after the frame before it."""
+        time, base = frame.frame.time, self.time_base
+        ticks = round((time.exact - self._shift) / base)
+        length = round(frame.frame.duration * time.time_base / base)
+        if self._last_pts is not None:
+            if self._container_name in RATE_ONLY:
+                ticks = max(ticks, self._last_pts + 1)
+            if ticks <= self._last_pts:
+                raise ValueError(f"frame {frame.frame.index} does not come after the one before it")
+            self._typical = ticks - self._last_pts
+        else:
+            self._first_pts = ticks
+        self._last_pts = ticks
+        self._durations[ticks] = length
+        return ticks
+
+    def _mend_dts(self, packet: Packet) -> None:
+        """Replaces a decoding time that cannot be.
+
+        x265 hands out memory it never wrote to when a film has fewer frames than it reorders.
+        """
+        if packet.pts is None or self._first_pts is None or self._last_pts is None:
+            return
+        step = self._usual_length() or self._typical or 1
+        earliest = 2 * self._first_pts - self._last_pts - _MOST_REORDERED * step
+        if self._last_dts is not None:
+            earliest = self._last_dts + 1
+        if packet.dts is None or not earliest <= packet.dts <= packet.pts:
+            delayed = packet.pts - self.stream.codec_context.reorder_depth * step
+            packet.dts = delayed if self._last_dts is None else min(max(delayed, earliest), packet.pts)
+        self._last_dts = packet.dts
+
+    def _usual_length(self) -> int:
+        rate = self._video.average_rate
+        return round(1 / (rate * self.time_base)) if rate else 0
+
+
+def _open_watched(context: Any, watch: bool) -> list[str]:
+    """Opens an encoder; with ``watch`` returns what it says of options it does not know."""
+    if not watch:
+        context.open()
+        return []
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.WARNING)
+    try:
+        with av.logging.Capture() as logs:
+            context.open()
+    finally:
+        av.logging.set_level(level)
+    said = [message.strip().rstrip(".") for _, _, message in logs]
+    return [message for message in said if _NOT_UNDERSTOOD.search(message)]
+
+
+def _not_opened(
+    entry: Encoder, video: VideoInfo, extra: Mapping[str, str], asked: Mapping[str, str], error: Exception
+) -> UsageError | OutputError:
+    if entry.hardware:
+        return OutputError(
+            f"{entry.name} needs an NVIDIA card with its driver and an encoder on it; none answered here."
+        )
+    if extra:
+        given = ", ".join(f"{key}={value}" for key, value in extra.items())
+        return UsageError(f"{entry.name} refuses these options: {given}.")
+    reason = getattr(error, "strerror", None) or str(error)
+    return OutputError(
+        f"{entry.name} cannot encode {video.width}x{video.height} pictures ({asked}): {reason}."
+    )
