@@ -20,6 +20,7 @@ LEVELS = {
     "color": 1,
     "files": 1,
     "media": 1,
+    "motion": 1,
     "metrics": 2,
     "models": 2,
     "temporal": 2,

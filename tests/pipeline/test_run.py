@@ -141,10 +141,11 @@ def _give(monkeypatch: pytest.MonkeyPatch, model: ColorModel) -> None:
 def test_no_frame_is_lost_on_out_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_clip(tmp_path / "a.mkv", frames=17)
     plain = tmp_path / "plain.mkv"
-    vidcolor.colorize(source, plain, batch_size=1, **LOSSLESS)
+    vidcolor.colorize(source, plain, anchor_every=None, batch_size=1, **LOSSLESS)
     _give(monkeypatch, Faint())
     notices: list[str] = []
-    summary = vidcolor.colorize(source, tmp_path / "b.mkv", batch_size=8, notify=notices.append, **LOSSLESS)
+    each = {"anchor_every": None, "batch_size": 8}
+    summary = vidcolor.colorize(source, tmp_path / "b.mkv", notify=notices.append, **each, **LOSSLESS)
     assert summary.frames == 17
     assert len(notices) == 2
     assert decode_pts(tmp_path / "b.mkv") == decode_pts(source)

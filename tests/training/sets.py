@@ -7,7 +7,11 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
+from tests.datasets.films import shot, write_film
+from vidcolor.datasets.build import build_dataset
+from vidcolor.training.data import Batch
 from vidcolor.training.options import Recipe, recipe_from
 
 PLAIN: dict[str, Any] = {
@@ -47,3 +51,25 @@ def make_pictures(folder: Path, count: int = 10, size: tuple[int, int] = (24, 20
         picture = ends[0] * (1 - ramp) + ends[1] * ramp
         cv2.imwrite(str(inside / f"{number:03d}.png"), np.clip(picture, 0, 255).astype(np.uint8))
     return folder
+
+
+def make_film_set(folder: Path, **options: Any) -> Path:
+    """A set of whole frames, 96 × 64: every other one of three pans of 2 pixels a frame."""
+    film = write_film(folder / "film.mkv", [*shot(1, 24), *shot(2, 20), *shot(3, 16)])
+    how = {"stride": 2, "size": None, "format": "png", "duplicate": 0, "borders": False, "least": 1}
+    build_dataset([film], folder / "set", **{**how, **options})
+    return folder / "set"
+
+
+def assert_same(one: Batch, other: Batch) -> None:
+    """Bit for bit."""
+    assert torch.equal(one.rgb, other.rgb)
+    assert torch.equal(one.film, other.film)
+    assert (one.greys, one.hints) == (other.greys, other.hints)
+    for a, b in zip(one.carried, other.carried, strict=True):
+        assert (a is None) == (b is None)
+        if a is not None and b is not None:
+            np.testing.assert_array_equal(a.rgb, b.rgb)
+            np.testing.assert_array_equal(a.at, b.at)
+            np.testing.assert_array_equal(a.confidence, b.confidence)
+            np.testing.assert_array_equal(a.mix, b.mix)

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.sets import make_pictures
+from tests.training.sets import assert_same, make_pictures
 from vidcolor.color.grey import lightness_of_grey, to_grey
 from vidcolor.color.lab import rgb_to_lab
 from vidcolor.datasets.manifest import Picture
 from vidcolor.errors import InputError, UsageError
-from vidcolor.training.augment import centre_window, draw_hints, film_look, hint_windows, random_window
+from vidcolor.training.augment import centre_window, draw_hints, film_look, hint_windows, random_view
 from vidcolor.training.data import FILM, Batch, Batches, lab_of_codes, read_pixels, ready
 from vidcolor.training.options import DataOptions
 
@@ -40,12 +40,6 @@ def folder(tmp_path: Path) -> Path:
 
 def batches(folder: Path, options: DataOptions = RICH, size: int = 6, **more: object) -> Batches:
     return Batches(pictures_in(folder), options, size=size, seed=5, hints=True, **more)  # type: ignore[arg-type]
-
-
-def assert_same(one: Batch, other: Batch) -> None:
-    assert torch.equal(one.rgb, other.rgb)
-    assert torch.equal(one.film, other.film)
-    assert (one.greys, one.hints) == (other.greys, other.hints)
 
 
 def test_a_batch_is_a_function_of_seed_and_step(folder: Path) -> None:
@@ -167,7 +161,8 @@ def test_windows_are_windows() -> None:
     options = DataOptions(size=(20, 30), scale=(0.5, 0.5), stretch=0.0, flip=True)
     flipped = set()
     for seed in range(12):
-        sample = random_window(picture, options, np.random.default_rng(seed)).astype(int)
+        view = random_view(picture, options, np.random.default_rng(seed))
+        sample = view.of(picture).astype(int)
         assert sample.shape == (20, 30, 3)
         across, down = sample[10, -1, 0] - sample[10, 0, 0], sample[-1, 15, 1] - sample[0, 15, 1]
         assert abs(abs(across) - 45 * 29 / 30) <= 2  # half of the 90 × 60 that fit

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.training.sets import ADVERSARIAL, make_pictures, recipe
+from tests.training.sets import ADVERSARIAL, make_film_set, make_pictures, recipe
 from vidcolor.errors import InputError, ModelError, OutputError, UsageError
 from vidcolor.models import create_model, load_weights, save_weights
 from vidcolor.training import held_out, loop
@@ -86,6 +86,30 @@ def assert_equal(one: Any, other: Any) -> None:
     ids=["plain", "adversarial", "plateau", "adadelta"],
 )
 def test_stopped_and_resumed_equals_never_stopped(made: Recipe, pictures: Path, tmp_path: Path) -> None:
+    assert_resumes_exactly(made, pictures, tmp_path)
+
+
+def test_runs_with_carried_colour_are_resumed_exactly_too(tmp_path: Path) -> None:
+    film = make_film_set(tmp_path, test_share=0.3)
+    made, said = recipe(data__motion_hints=0.7, data__size=[32, 32]), list[str]()
+    assert_resumes_exactly(made, film, tmp_path)
+    run(made, film, tmp_path / "again.safetensors", notify=said.append)
+    assert said == []
+    run(recipe(data__size=[32, 32]), film, tmp_path / "without.safetensors")
+    weights = [load_weights(tmp_path / f"{name}.safetensors") for name in ("whole", "again", "without")]
+    whole, again, without = (loaded.model.state_dict()["stem.weight"] for loaded in weights)
+    assert torch.equal(whole, again)
+    assert not torch.equal(whole, without)
+
+
+def test_sets_that_no_colour_can_be_carried_in_are_told_of(pictures: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    run(recipe(data__motion_hints=0.5), pictures, tmp_path / "out.safetensors", notify=said.append)
+    (sentence,) = said
+    assert "'data.motion_hints' does nothing here" in sentence
+
+
+def assert_resumes_exactly(made: Recipe, pictures: Path, tmp_path: Path) -> None:
     whole, parted = tmp_path / "whole.safetensors", tmp_path / "parted.safetensors"
     assert run(made, pictures, whole).reason == "finished"
     for step in (4, 5):  # in the middle between two looks at held-out pictures, and again
@@ -129,6 +153,18 @@ def test_a_run_can_be_made_longer(pictures: Path, tmp_path: Path) -> None:
     longer = recipe_of_run(output, [("run.steps", "10")])
     assert longer == recipe(run__steps=10)
     assert run(longer, pictures, output, resume=True).step == 10
+
+
+def test_a_checkpoint_from_before_an_option_was_there(pictures: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.safetensors"
+    run(recipe(), pictures, output, **stop_after(1))
+    path = output.with_suffix(".training") / "checkpoint.pt"
+    whole = torch.load(path, weights_only=True)
+    del whole["recipe"]["data"]["motion_hints"]
+    torch.save(whole, path)
+    with pytest.raises(ModelError, match="its data.motion_hints is 0.0, not 0.5"):
+        run(recipe(data__motion_hints=0.5), pictures, output, resume=True)
+    assert run(recipe_of_run(output), pictures, output, resume=True).step == 8
 
 
 @pytest.mark.parametrize(

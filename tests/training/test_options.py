@@ -32,6 +32,14 @@ from vidcolor.training.options import (
         ("optimizer.rate", "nan", "'optimizer.rate' must be above 0, not nan"),
         ("optimizer.name", "lion", "'optimizer.name' must be one of adam, adamw, adadelta, sgd, not 'lion'"),
         ("data.hints", "1.5", "'data.hints' must be at least 0 and at most 1, not 1.5"),
+        ("data.motion_hints", "-0.1", "'data.motion_hints' must be at least 0 and at most 1, not -0.1"),
+        ("data.motion_hints", "1.5", "'data.motion_hints' must be at least 0 and at most 1, not 1.5"),
+        ("data.motion_hints", "all", "'data.motion_hints' must be a number, not 'all'"),
+        (
+            "data.motion_hints",
+            "0.9",
+            "'data.hints' and 'data.motion_hints' must be at most 1 together, not 0.2 and 0.9",
+        ),
         ("data.size", "[64]", r"'data.size' must be a list of 2 numbers, not \[64\]"),
         ("data.size", "[8, 64]", "'data.size' must be at least 16, not 8"),
         ("data.scale", "[0.9, 0.5]", "'data.scale' must rise, not fall from 0.9 to 0.5"),
@@ -61,6 +69,12 @@ def test_values_are_changed() -> None:
     assert changed.model.options == {"widths": [8, 16]}
     assert changed.name == "x y"
     assert load_recipe("unet").model.options == {}
+
+
+def test_hints_of_both_kinds_may_fill_every_sample() -> None:
+    shares = [("data.hints", "0.1"), ("data.motion_hints", "0.9")]
+    assert load_recipe("unet", shares).data.motion_hints == 0.9
+    assert recipe_from({}).data.motion_hints == 0
 
 
 def test_an_empty_recipe_is_the_defaults() -> None:

@@ -22,7 +22,7 @@ from vidcolor.cli.console import (
     write,
 )
 from vidcolor.cli.progress import RunReporter
-from vidcolor.cli.types import KEY_VALUE, TIME, Number, setting
+from vidcolor.cli.types import KEY_VALUE, TIME, CountOrOff, Number, setting
 from vidcolor.errors import OutputError, UsageError
 from vidcolor.pipeline.options import EncoderOptions, RunOptions
 
@@ -75,6 +75,22 @@ def _complete_model(_: click.Context, __: click.Parameter, incomplete: str) -> l
     "--network-size",
     type=click.IntRange(min=16),
     help="Short side of the picture the network sees, in pixels.",
+)
+@setting(
+    RunOptions,
+    "anchor_every",
+    "--anchor-every",
+    metavar="N|off",
+    type=CountOrOff(),
+    help="Frames, on average, to one that the network colours and motion carries on; off: it colours all.",
+)
+@setting(
+    RunOptions,
+    "smooth",
+    "--smooth",
+    metavar="0..1",
+    type=Number(0),
+    help="How far flicker is taken out of carried colour; 0: not at all.",
 )
 @setting(
     RunOptions,

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import click
 
-__all__ = ["DURATION", "KEY_VALUE", "TIME", "Number", "parse_time", "setting"]
+__all__ = ["DURATION", "KEY_VALUE", "TIME", "CountOrOff", "Number", "parse_time", "setting"]
 
 
 def setting(owner: type, field: str, *names: str, **more: Any) -> Callable[[Any], Any]:
@@ -112,6 +112,23 @@ class Number(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r} is not a number", param, ctx)
         if not math.isfinite(number) or number < self.least:
             self.fail(f"{value} is not a number from {self.least:g} on", param, ctx)
+        return number
+
+
+class CountOrOff(click.ParamType):  # type: ignore[type-arg]
+    """A whole number from 1 on, or "off", which is None."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        if value == "off":
+            return None
+        try:
+            number = int(value)
+        except ValueError:
+            number = 0
+        if number < 1:
+            self.fail(f"{value!r} is not a whole number from 1 on, nor 'off'", param, ctx)
         return number
 
 

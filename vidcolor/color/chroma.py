@@ -284,6 +284,25 @@ class ChromaMaker:
                 plane[rows] = self._codes(values)
         return planes[0], planes[1]
 
+    def held(self, luma: Plane, chroma: npt.NDArray[Any]) -> tuple[Plane, Plane]:
+        """Chroma that was made for another frame, held inside the gamut of this one's luma.
+
+        Args:
+            luma: ``(H, W)`` codes.
+            chroma: Cb and Cr, ``(h, w, 2)`` codes of the output's depth, ``h, w`` as of the layout.
+
+        Returns:
+            As when called.
+        """
+        low, high = block_range(luma, self.layout)
+        scale, offset = self.output.chroma_scale
+        planes = np.empty((2, *chroma.shape[:2]), chroma.dtype)
+        for rows in _strips(*chroma.shape[:2]):
+            cb, cr = cv2.split(_signal(chroma[rows], scale, offset))
+            for plane, values in zip(planes, self._into_gamut(low[rows], high[rows], cb, cr), strict=True):
+                plane[rows] = self._codes(values)
+        return planes[0], planes[1]
+
     def _fits(self, luma_size: tuple[int, ...], at_chroma: Plane, ab: Sequence[FloatImage]) -> list[Fit]:
         """ab, as places in the table, fitted to luma at a small size."""
         width, height = _within(self.upsampling.long_side, ab[0].shape)

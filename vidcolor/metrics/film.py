@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+from vidcolor.motion import Flow, FlowFinder, follow, grid, square
+from vidcolor.motion import warp as moved_to
 
 from ..errors import InputError
 from .pictures import check_same_shape
@@ -28,10 +30,9 @@ __all__ = [
 ]
 
 Picture = npt.NDArray[np.uint8]
-Flow = npt.NDArray[np.float32]
 
 _SMALLEST = 16
-"""Pixels a side. Below, OpenCV's dense inverse search writes nan, or past the end of its memory."""
+"""Pixels a side below which motion says nothing."""
 
 
 class Cdc:
@@ -194,39 +195,21 @@ def warp_difference(frame: Picture, before: Picture, motion: Motion) -> tuple[fl
     return squared / count / 255**2, absolute / count / 255
 
 
-def warp(before: npt.NDArray[Any], flow: Flow) -> npt.NDArray[np.float32]:
-    """What lies at (x + u, y + v) of ``(H, W[, C])``, bilinear to 1/32 of a pixel; edges are repeated."""
-    columns, rows = cv2.split(flow + _grid(*flow.shape[:2]))
-    warped: npt.NDArray[Any] = cv2.remap(
-        before.astype(np.float32), columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    return warped
-
-
-@lru_cache(maxsize=2)
-def _grid(height: int, width: int) -> Flow:
-    """``(H, W, 2)``: every pixel's own x and y."""
-    rows, columns = np.indices((height, width), dtype=np.float32)
-    grid = np.stack((columns, rows), -1)
-    grid.setflags(write=False)
-    return grid
-
-
 def optical_flow(luma: Picture, before: Picture) -> Flow:
-    """Where each pixel of ``luma`` lies in ``before``: two ``(H, W)`` uint8 to ``(H, W, 2)`` in pixels.
-
-    Dense inverse search, Kroeger et al. (2016), at OpenCV's medium preset; repeatable.
-    """
+    """Where each pixel of ``luma`` lies in ``before``: two ``(H, W)`` uint8 to ``(H, W, 2)`` in pixels."""
     check_same_shape(luma, before)
     if min(luma.shape) < _SMALLEST:
         raise InputError(
             f"optical flow needs pictures of at least {_SMALLEST}×{_SMALLEST} pixels,"
             f" not {luma.shape[1]}×{luma.shape[0]}"
         )
-    # Any: OpenCV's stub wants a flow to start from; without one it starts from none.
-    search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow: Flow = search.calc(np.ascontiguousarray(luma), np.ascontiguousarray(before), None)
-    return flow
+    return FlowFinder(luma.shape[0], luma.shape[1], "medium")(luma, before)
+
+
+def warp(before: npt.NDArray[Any], flow: Flow) -> npt.NDArray[np.float32]:
+    """What lies at (x + u, y + v) of ``(H, W[, C])``, bilinear to 1/32 of a pixel; edges are repeated."""
+    moved: npt.NDArray[np.float32] = moved_to(before.astype(np.float32), follow(flow))
+    return moved
 
 
 def visible(backward: Flow, forward: Flow) -> npt.NDArray[np.bool_]:
@@ -240,18 +223,12 @@ def visible(backward: Flow, forward: Flow) -> npt.NDArray[np.bool_]:
     """
     height, width = backward.shape[:2]
     there = warp(forward, backward)
-    speed = _square(backward)
-    uncovered = _square(there + backward) <= 0.01 * (_square(there) + speed) + 0.5
+    speed = square(backward)
+    uncovered = square(there + backward) <= 0.01 * (square(there) + speed) + 0.5
     down = np.diff(backward, axis=0, append=backward[-1:])
     right = np.diff(backward, axis=1, append=backward[:, -1:])
-    smooth = _square(down) + _square(right) <= 0.01 * speed + 0.002
-    columns, rows = cv2.split(backward + _grid(height, width))
+    smooth = square(down) + square(right) <= 0.01 * speed + 0.002
+    columns, rows = cv2.split(backward + grid(height, width))
     inside = (columns >= 0) & (columns <= width - 1) & (rows >= 0) & (rows <= height - 1)
     seen: npt.NDArray[np.bool_] = uncovered & smooth & inside
     return seen
-
-
-def _square(flow: Flow) -> npt.NDArray[np.float32]:
-    """Squared length of every vector: ``(H, W, 2)`` to ``(H, W)``."""
-    u, v = cv2.split(flow)
-    return u * u + v * v

@@ -89,6 +89,19 @@ class Colorist:
         while batch := list(islice(source, self.batch_size)):
             yield from self._color_batch(batch)
 
+    def color_one(self, frame: Frame, hints: npt.NDArray[np.float32] | None = None) -> AbFrame:
+        """A single frame; ``hints`` as models take them, ``(3, *size)``, stored orientation."""
+        upright = None
+        if hints is not None and self.model.takes_hints:
+            upright = np.ascontiguousarray(np.rot90(hints, self.turns, (1, 2)))
+            upright[:2] /= max(float(self.saturation), 0.01)
+        found = self._network_or_none(
+            [self._lightness(frame.luma)], None if upright is None else upright[None]
+        )
+        if found is None:
+            raise self._too_little()
+        return AbFrame(frame, (found[0][0], found[0][1]))
+
     def _color_batch(self, batch: list[Frame]) -> Iterator[AbFrame]:
         pictures = [self._lightness(frame.luma) for frame in batch]
         done = 0
@@ -103,14 +116,14 @@ class Colorist:
             done += count
 
     def _network_or_none(
-        self, pictures: list[npt.NDArray[np.float32]]
+        self, pictures: list[npt.NDArray[np.float32]], hints: npt.NDArray[np.float32] | None = None
     ) -> list[npt.NDArray[np.float32]] | None:
         """As :meth:`_network`; None when memory ran out.
 
         The error is let go of here: while it is held, so is all that the failed call had in memory.
         """
         try:
-            return self._network(pictures)
+            return self._network(pictures, hints)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -119,14 +132,17 @@ class Colorist:
     def _make_smaller(self, failed: int) -> None:
         """After running out of memory with ``failed`` frames at once."""
         if failed == 1:
-            raise VidcolorError(
-                f"Not enough memory on {self.device} for one picture of {self.size[1]}x{self.size[0]};"
-                " give a smaller --network-size or another --device."
-            )
+            raise self._too_little()
         self.batch_size = failed // 2
         self.notify(f"Memory ran out on {self.device}; it goes on with {self.batch_size} frames at once.")
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def _too_little(self) -> VidcolorError:
+        return VidcolorError(
+            f"Not enough memory on {self.device} for one picture of {self.size[1]}x{self.size[0]};"
+            " give a smaller --network-size or another --device."
+        )
 
     def _lightness(self, luma: Plane) -> npt.NDArray[np.float32]:
         """L at the network's size, upright: ``(h, w)`` float32 in [0, 100]."""
@@ -134,12 +150,15 @@ class Colorist:
         upright: npt.NDArray[np.float32] = np.rot90(self.lightness_of[small], self.turns)
         return upright
 
-    def _network(self, pictures: list[npt.NDArray[np.float32]]) -> list[npt.NDArray[np.float32]]:
+    def _network(
+        self, pictures: list[npt.NDArray[np.float32]], hints: npt.NDArray[np.float32] | None = None
+    ) -> list[npt.NDArray[np.float32]]:
         """ab ``(2, h, w)`` of each picture at the network's own grain, turned back to how it is stored."""
         stack = torch.from_numpy(np.stack(pictures)[:, None]).to(self.device)
         with autocast(self.device, self.precision):
             told = None if self.condition is None else self.condition.expand(len(stack), -1)
-            ab = self.model.infer(stack.contiguous(memory_format=torch.channels_last), None, told)
+            given = None if hints is None else torch.from_numpy(hints).to(self.device)
+            ab = self.model.infer(stack.contiguous(memory_format=torch.channels_last), given, told)
         found = ab[..., :: self.model.grain, :: self.model.grain].float().cpu().numpy()
         found *= self.saturation
         return [np.ascontiguousarray(np.rot90(one, -self.turns, (1, 2))) for one in found]

@@ -10,6 +10,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
+from vidcolor.errors import UsageError
+
 __all__ = ["EncoderOptions", "Progress", "RunOptions", "Summary"]
 
 
@@ -40,6 +42,11 @@ class RunOptions:
     """Frames a network call; None: found by itself."""
     network_size: int = 192
     """Short side of the picture the network sees, in pixels."""
+    anchor_every: int | None = 48
+    """Frames, on average, to one whose colour the network decides and motion carries to the others; None:
+    the network colours every frame by itself."""
+    smooth: float = 0.5
+    """How far flicker is taken out of carried colour, in [0, 1]."""
     label: str | None = None
     """What the film is of, for a model that was trained with labels."""
     saturation: float = 1.0
@@ -55,6 +62,10 @@ class RunOptions:
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
 
     def __post_init__(self) -> None:
+        if not 0 <= self.smooth <= 1:
+            raise UsageError(f"smooth must be from 0 to 1, not {self.smooth:g}.")
+        if self.anchor_every is not None and self.anchor_every < 1:
+            raise UsageError(f"anchor_every must be 1 or more, or None, not {self.anchor_every}.")
         for name in ("start", "end"):
             given = getattr(self, name)
             if given is not None:  # from Python a time may come as an int or a float

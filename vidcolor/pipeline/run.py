@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
@@ -15,12 +15,13 @@ from vidcolor import __version__
 from vidcolor.color.chroma import ChromaMaker
 from vidcolor.color.planes import MATRICES, ColorSpace
 from vidcolor.errors import UsageError
-from vidcolor.frames import ColorFrame, VideoInfo
+from vidcolor.frames import ColorFrame, Frame, VideoInfo
 from vidcolor.media.metadata import film_metadata
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.writer import VideoWriter
 from vidcolor.models import resolve_model
-from vidcolor.pipeline.colorist import AbFrame, Colorist
+from vidcolor.pipeline.anchored import Anchored
+from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.memory import hold_memory
 from vidcolor.pipeline.names import default_output
 from vidcolor.pipeline.options import EncoderOptions, Progress, RunOptions, Summary
@@ -29,7 +30,9 @@ from vidcolor.pipeline.prefetch import prefetch
 __all__ = ["colorize"]
 
 _FRAMES_AHEAD = 8
-"""Decoded frames waiting for the network."""
+"""Decoded frames waiting to be coloured."""
+_READY = 4
+"""Coloured frames waiting for the encoder."""
 
 
 def colorize(
@@ -87,11 +90,11 @@ def colorize(
         with (
             _writer(target, reader, video, options, loaded.label, note) as writer,
             closing(prefetch(reader.frames(writer.copy), _FRAMES_AHEAD, stop)) as frames,
-            closing(prefetch(colorist.color(frames), colorist.batch_size, stop)) as with_ab,
+            closing(prefetch(_colored(frames, colorist, video, writer, options), _READY, stop)) as colored,
             _setting(stop),
         ):
             count, total = 0, _expected_frames(video, options)
-            for frame in _with_planes(with_ab, video, writer):
+            for frame in colored:
                 writer.write(frame)
                 count += 1
                 if progress is not None:
@@ -174,9 +177,18 @@ def _expected_frames(video: VideoInfo, options: RunOptions) -> int | None:
     return max(0, round((end - (options.start or 0)) * video.average_rate)) or None
 
 
-def _with_planes(frames: Iterable[AbFrame], video: VideoInfo, writer: VideoWriter) -> Iterator[ColorFrame]:
+def _colored(
+    frames: Iterator[Frame], colorist: Colorist, video: VideoInfo, writer: VideoWriter, options: RunOptions
+) -> Iterator[ColorFrame]:
     """Each frame with the Cb and Cr planes of its colour, as the writer wants them."""
     space = ColorSpace.of(writer.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
     make = ChromaMaker(space, writer.layout, writer.tags.siting, output_depth=writer.bit_depth)
-    for item in frames:
+    # What has learnt nothing says the same of every frame: nothing to carry.
+    if options.anchor_every is None or not colorist.model.parameter_count:
+        return _each_by_itself(frames, colorist, make)
+    return Anchored(colorist, make, video, options.anchor_every, options.smooth).color(frames)
+
+
+def _each_by_itself(frames: Iterator[Frame], colorist: Colorist, make: ChromaMaker) -> Iterator[ColorFrame]:
+    for item in colorist.color(frames):
         yield ColorFrame(item.frame, *make(item.frame.luma, item.ab))

@@ -8,6 +8,7 @@ happens later, on whole batches.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import cv2
@@ -19,7 +20,16 @@ from torch import Tensor
 from vidcolor.color.planes import luma_shares
 from vidcolor.training.options import DataOptions
 
-__all__ = ["Pixels", "Window", "centre_window", "draw_hints", "film_look", "hint_windows", "random_window"]
+__all__ = [
+    "Pixels",
+    "View",
+    "Window",
+    "centre_window",
+    "draw_hints",
+    "film_look",
+    "hint_windows",
+    "random_view",
+]
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """``(H, W, 3)`` RGB, or ``(H, W)``."""
@@ -31,8 +41,25 @@ _HINT_RADIUS = 4
 _MEAN_HINTS = 8
 
 
-def random_window(picture: Pixels, options: DataOptions, rng: np.random.Generator) -> Pixels:
-    """A random window of a picture as ``(*options.size, 3)``, mirrored half of the time if so wished."""
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a sample shows of a picture; of any picture of the same size it shows the same part."""
+
+    window: Window
+    size: tuple[int, int]
+    """Height and width it is resized to, in pixels."""
+    mirrored: bool
+
+    def of(self, picture: Pixels) -> Pixels:
+        """``(*size, 3)`` of a picture ``(H, W, 3)``."""
+        top, left, bottom, right = self.window
+        height, width = self.size
+        sample = _resized(picture[top:bottom, left:right], width, height)
+        return np.ascontiguousarray(sample[:, ::-1]) if self.mirrored else sample
+
+
+def random_view(picture: Pixels, options: DataOptions, rng: np.random.Generator) -> View:
+    """A random window of a picture as a sample, mirrored half of the time if so wished."""
     height, width = options.size
     stretch = math.exp(rng.uniform(-options.stretch, options.stretch))
     scale = rng.uniform(*options.scale)
@@ -40,10 +67,8 @@ def random_window(picture: Pixels, options: DataOptions, rng: np.random.Generato
     wide, high = max(round(wide * scale), 1), max(round(high * scale), 1)
     top = int(rng.integers(0, picture.shape[0] - high + 1))
     left = int(rng.integers(0, picture.shape[1] - wide + 1))
-    sample = _resized(picture[top : top + high, left : left + wide], width, height)
-    if options.flip and rng.random() < 0.5:
-        sample = np.ascontiguousarray(sample[:, ::-1])
-    return sample
+    mirrored = options.flip and bool(rng.random() < 0.5)
+    return View((top, left, top + high, left + wide), options.size, mirrored)
 
 
 def centre_window(picture: Pixels, size: tuple[int, int]) -> Pixels:

@@ -79,7 +79,11 @@ def may_go_on(path: Path, checkpoint: dict[str, Any], recipe: Recipe, pictures: 
     Raises:
         ModelError: what differs, in a sentence.
     """
-    before, now = (dict(_flat(r)) for r in (checkpoint["recipe"], recipe_to_dict(recipe)))
+    # A key that is younger than the checkpoint had its default then.
+    defaults, before, now = (
+        dict(_flat(r)) for r in (recipe_to_dict(Recipe()), checkpoint["recipe"], recipe_to_dict(recipe))
+    )
+    before = {**defaults, **before}
     for key in sorted(before.keys() | now.keys(), key=lambda key: (key != "model.name", key)):
         if key not in _FREE and before.get(key) != now.get(key):
             raise ModelError(

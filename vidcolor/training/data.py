@@ -1,8 +1,9 @@
 """From pictures on disk to batches.
 
 A batch is a pure function of the seed and the step: every sample of the whole batch has its own generator,
-seeded by (seed, step, its place in the batch). So a run that goes on from a checkpoint sees what it would
-have seen, and process r of n makes its slice of the same batch by itself.
+seeded by (seed, step, its place in the batch), and another for the colour that is carried to it. So a run
+that goes on from a checkpoint sees what it would have seen, process r of n makes its slice of the same batch
+by itself, and a sample without carried colour is the same whatever share of the others has some.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from vidcolor.color.lab import rgb_to_xyz_matrix, transfer_curve, xyz_to_lab
 from vidcolor.errors import InputError, UsageError
 from vidcolor.pipeline.prefetch import prefetch
 from vidcolor.training import augment
-from vidcolor.training.augment import Pixels, Window
+from vidcolor.training.augment import Pixels, View, Window
+from vidcolor.training.carried import Carried, carry, draw_carried
 from vidcolor.training.options import DataOptions
 
 if TYPE_CHECKING:
@@ -39,8 +41,8 @@ _AHEAD = 3
 """Batches that wait for the network."""
 FILM = "film"
 """The grey of a sample that looks like an old copy."""
-_ORDER, _SAMPLE = 0, 1
-"""What a generator is for; keeps the two from being seeded alike."""
+_ORDER, _SAMPLE, _MOTION = 0, 1, 3
+"""What a generator is for; keeps them from being seeded alike. 2 is :mod:`vidcolor.training.loop`'s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Batch:
     """Where each sample has its colour given."""
     condition: Tensor | None
     """``(B, condition_width)`` float32: what is known beside the pictures."""
+    carried: tuple[Carried | None, ...] = ()
+    """The colour that is carried to each sample, if any is; empty where none has any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,8 @@ class Batches:
         hints: whether the model takes hints.
         describe: the condition vector of a picture; None for a model that takes none.
         share: this process and how many there are: ``(rank, world)``.
+        neighbours: for each picture the numbers of those that colour can be carried from
+            (:mod:`vidcolor.training.neighbours`); empty where none is carried.
     """
 
     def __init__(
@@ -158,6 +164,7 @@ class Batches:
         hints: bool,
         describe: Callable[[Picture], npt.NDArray[np.float32]] | None = None,
         share: tuple[int, int] = (0, 1),
+        neighbours: Sequence[Sequence[int]] = (),
     ) -> None:
         # A window of the smallest scale still has a sample's pixels.
         shortest = round(max(options.size) / options.scale[0])
@@ -166,6 +173,8 @@ class Batches:
         self._size = size
         self._seed = seed
         self._hints = options.hints if hints else 0.0
+        self._motion = options.motion_hints if hints and neighbours else 0.0
+        self._neighbours = neighbours
         self._describe = describe
         rank, world = share
         self._mine = range(rank * size // world, (rank + 1) * size // world)
@@ -182,6 +191,7 @@ class Batches:
             tuple(part.grey for part in parts),
             tuple(part.hints for part in parts),
             torch.from_numpy(np.stack(conditions)) if conditions else None,
+            tuple(part.carried for part in parts) if self._motion else (),
         )
 
     @contextmanager
@@ -204,9 +214,16 @@ class Batches:
     def _sample(self, step: int, place: int) -> _Sample:
         rng = np.random.default_rng((self._seed, _SAMPLE, step, place))
         index = self._index(step, place, rng)
-        rgb = augment.random_window(self.store.pixels(index), self._options, rng)
-        hints = augment.hint_windows(self._options.size, rng) if rng.random() < self._hints else ()
+        pixels = self.store.pixels(index)
+        view = augment.random_view(pixels, self._options, rng)
+        rgb = view.of(pixels)
+        drawn = rng.random()
+        hints = augment.hint_windows(self._options.size, rng) if drawn < self._hints else ()
         grey = self._greys[int(rng.integers(len(self._greys)))]
+        carried = None
+        if self._hints <= drawn < self._hints + self._motion:
+            own = np.random.default_rng((self._seed, _MOTION, step, place))
+            carried = self._carried(index, view, rgb, grey, own)
         film = np.zeros((0, 0), np.uint8)
         if self._options.old_film:
             aged = rng.random() < self._options.old_film
@@ -215,7 +232,22 @@ class Batches:
         condition = self._describe(self.store.picture(index)) if self._describe else None
         if condition is not None and rng.random() < self._options.unknown:
             condition = np.zeros_like(condition)
-        return _Sample(rgb, film, grey, hints, condition)
+        return _Sample(rgb, film, grey, hints, condition, carried)
+
+    def _carried(
+        self, index: int, view: View, rgb: Pixels, grey: str, rng: np.random.Generator
+    ) -> Carried | None:
+        """The colour of one of a picture's neighbours on its way to a view of it; None: it has no neighbour.
+
+        Motion is looked for in the clean grey, also where the network is shown an old copy: the other frame
+        has no such look, and would fit nowhere.
+        """
+        near = self._neighbours[index]
+        if not near:
+            return None
+        # The square prefers the nearest: the first of eight is taken for a third of the samples.
+        other = self.store.pixels(near[int(len(near) * rng.random() ** 2)])
+        return carry(rgb, view.of(other), grey, rng)
 
     def _index(self, step: int, place: int, rng: np.random.Generator) -> int:
         """Which picture: the next of this epoch's order, or any of a label drawn evenly."""
@@ -233,6 +265,7 @@ class _Sample:
     grey: str
     hints: tuple[Window, ...]
     condition: npt.NDArray[np.float32] | None
+    carried: Carried | None
 
 
 @lru_cache(maxsize=4)
@@ -269,9 +302,21 @@ def ready(batch: Batch, device: torch.device) -> Ready:
     lightness = lab[:, :1]
     if set(batch.greys) != {"lightness"}:
         lightness = _seen(lightness.clone(), rgb, batch)
-    hints = augment.draw_hints(lab[:, 1:], batch.hints) if any(batch.hints) else None
     condition = None if batch.condition is None else batch.condition.to(device)
-    return Ready(lightness.contiguous(), hints, condition, lab)
+    return Ready(lightness.contiguous(), _hints(lab, batch), condition, lab)
+
+
+def _hints(lab: Tensor, batch: Batch) -> Tensor | None:
+    """``(B, 3, H, W)``: the colours given, at points or carried; None where no sample has any."""
+    carried = {i: each for i, each in enumerate(batch.carried) if each is not None}
+    if not carried and not any(batch.hints):
+        return None
+    hints = augment.draw_hints(lab[:, 1:], batch.hints)
+    if carried:
+        rgb = torch.from_numpy(np.stack([each.rgb for each in carried.values()])).to(lab.device)
+        others = lab_of_codes(rgb.permute(0, 3, 1, 2).contiguous())
+        hints[list(carried)] = draw_carried(others[:, 1:], list(carried.values()))
+    return hints
 
 
 def lab_of_codes(rgb: Tensor) -> Tensor:

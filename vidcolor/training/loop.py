@@ -35,6 +35,10 @@ _STEP_NOISE = 2
 """Keeps the seeds of steps apart from those of orders and samples (:mod:`vidcolor.training.data`)."""
 _SAMPLES = 8
 """Held-out pictures on a sheet of samples."""
+_NO_NEIGHBOURS = (
+    "'data.motion_hints' does nothing here: no two pictures show the same part of one shot; of films, "
+    "vidcolor build-dataset --size any makes such pictures"
+)
 
 Reason: TypeAlias = Literal["finished", "plateau", "time limit", "stopped"]
 
@@ -127,6 +131,10 @@ def train(
         if group.is_first and not getattr(state.model, "pretrained", True):
             notify("no pretrained weights for this model's frozen part are on this machine; it is random")
         pictures = pictures.described_for(state.model)
+        if recipe.data.motion_hints and state.model.takes_hints:
+            pictures = pictures.with_neighbours()
+            if group.is_first and not any(pictures.neighbours):
+                notify(_NO_NEIGHBOURS)
         if resume:
             checkpoint = load_checkpoint(folder.checkpoint)
             may_go_on(folder.checkpoint, checkpoint, recipe, pictures.digest)
@@ -187,6 +195,7 @@ class _Session:
             hints=state.model.takes_hints,
             describe=pictures.describe,
             share=(group.rank, group.world),
+            neighbours=pictures.neighbours,
         )
         # The first process alone looks at held-out pictures, and asks no other meanwhile.
         self.judge = Objective(recipe.loss, state.model.space, prior)

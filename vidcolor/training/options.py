@@ -73,6 +73,10 @@ class DataOptions:
     vignette, compression."""
     hints: float = number(0.2, least=0, most=1)
     """Share of the samples with some true colours given; only for models that take hints."""
+    motion_hints: float = number(0.0, least=0, most=1)
+    """Share of the samples whose hints are the colour of another picture of the same shot, carried along
+    motion (:mod:`vidcolor.training.carried`); they are other samples than those of ``hints``. Only for models
+    that take hints, and for pictures that ``build-dataset`` took whole from a film, more than one a shot."""
     balanced: bool = False
     """Every label is drawn as often as every other (B5); without labels nothing changes."""
     labels: bool = False
@@ -92,6 +96,9 @@ class DataOptions:
         if self.scale[0] > self.scale[1]:
             low, high = self.scale
             raise UsageError(f"'data.scale' must rise, not fall from {low:g} to {high:g}.")
+        if self.hints + self.motion_hints > 1 + 1e-9:  # 0.9 + 0.1 is not always 1 in binary
+            given = f"{self.hints:g} and {self.motion_hints:g}"
+            raise UsageError(f"'data.hints' and 'data.motion_hints' must be at most 1 together, not {given}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

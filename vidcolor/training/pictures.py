@@ -19,6 +19,7 @@ from vidcolor.errors import InputError, UsageError
 from vidcolor.models import ColorModel, create_model
 from vidcolor.models.conditions import condition_vector
 from vidcolor.training.data import lab_of_codes, read_pixels
+from vidcolor.training.neighbours import neighbours_of
 from vidcolor.training.options import Recipe
 
 __all__ = ["Describe", "Pictures", "open_pictures"]
@@ -40,6 +41,8 @@ class Pictures:
     test: tuple[Picture, ...]
     describe: Describe | None = None
     """None for a model that takes nothing beside the picture."""
+    neighbours: tuple[tuple[int, ...], ...] = ()
+    """For each of ``train`` those that colour can be carried from; empty where none is to be carried."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -78,6 +81,10 @@ class Pictures:
             return condition_vector(model.labels, model.takes_metadata, label=picture.label, **known)
 
         return replace(self, describe=describe)
+
+    def with_neighbours(self) -> Pictures:
+        """The same pictures with which of them lie beside each other in a shot."""
+        return replace(self, neighbours=neighbours_of(self.sets))
 
     @property
     def digest(self) -> str:

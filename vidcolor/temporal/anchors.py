@@ -1,0 +1,162 @@
+"""Which frames of a shot get their colour by themselves, and the frames between them.
+
+A shot's first frame is an anchor. The next one is where much has come into the picture that the last one did
+not show, or where it is simply time; and where a shot ends with much that is new, its last frame is one, so
+that what came late is coloured from both sides too. On average there is at most one in ``every`` frames,
+besides those that start a shot: time saved in calm stretches is what restless ones spend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vidcolor.color.resize import shrink
+from vidcolor.frames import Frame, Plane
+from vidcolor.motion import Flow, FlowFinder
+from vidcolor.temporal.shots import ShotDetector, small_luma
+from vidcolor.temporal.track import Small, Tracker, Way, seen_share
+
+__all__ = ["Span", "Step", "carry_size", "find_spans", "in_shots"]
+
+_LONG_SIDE = 384
+"""Of the pictures that motion is looked for in, in pixels."""
+_SHORTEST_SIDE = 32
+_LONGEST = 1.5
+"""Of a stretch without an anchor, in units of ``every``."""
+_SHORTEST = 0.25
+_NEW = 0.3
+"""Share of the picture not seen in the last anchor that asks for another."""
+_NEW_AT_END = 0.08
+"""The same, for a shot's last frame."""
+
+
+def carry_size(height: int, width: int) -> tuple[int, int]:
+    """Height and width of the pictures that motion is looked for in, for a film's."""
+    scale = _LONG_SIDE / max(height, width)
+    return max(_SHORTEST_SIDE, round(height * scale)), max(_SHORTEST_SIDE, round(width * scale))
+
+
+@dataclass(slots=True)
+class Step:
+    """A frame with its motion."""
+
+    frame: Frame
+    picture: Small
+    """Its luma at :func:`carry_size`, 8 bits."""
+    back: Flow | None = None
+    """From it to the frame before; None: it starts a shot."""
+    forth: Flow | None = None
+    """From the frame before to it."""
+    way: Way | None = None
+    """To the anchor before it; None: it starts a shot."""
+
+
+@dataclass(slots=True)
+class Span:
+    """An anchor and the frames after it, up to the next anchor of the shot or to the shot's end."""
+
+    steps: list[Step] = field(default_factory=list)
+    """The first is the anchor."""
+    closing: Step | None = None
+    """The next anchor, which starts the next span; None: the shot ends with the last step."""
+    starts_shot: bool = False
+
+
+def in_shots(frames: Iterable[Frame], bit_depth: int) -> Iterator[tuple[Frame, bool]]:
+    """Each frame, and whether it starts a shot; a second of frames late."""
+    detector, waiting = ShotDetector(), list[Frame]()
+    for frame in frames:
+        waiting.append(frame)
+        for verdict in detector.push(small_luma(frame.luma, bit_depth)):
+            yield waiting.pop(0), verdict.new_shot
+    for verdict in detector.finish():
+        yield waiting.pop(0), verdict.new_shot
+
+
+def find_spans(
+    frames: Iterable[tuple[Frame, bool]],
+    size: tuple[int, int],
+    bit_depth: int,
+    every: float,
+    given: Callable[[Frame], bool] = lambda frame: False,
+) -> Iterator[Span]:
+    """The film's spans in order; frames wait in memory for at most 1½ times ``every``.
+
+    Args:
+        frames: and whether each starts a shot.
+        size: see :func:`carry_size`.
+        bit_depth: of the luma.
+        every: frames there are, on average, to an anchor.
+        given: whether a frame is an anchor whatever else is.
+    """
+    finder = _Finder(size, every)
+    for frame, starts_shot in frames:
+        step = Step(frame, _picture(frame.luma, bit_depth, size))
+        yield from finder.take(step, starts_shot, given(frame))
+    yield from finder.end_shot()
+
+
+def _picture(luma: Plane, bit_depth: int, size: tuple[int, int]) -> Small:
+    small = shrink(luma, *size)
+    return np.ascontiguousarray(small if bit_depth == 8 else (small >> (bit_depth - 8)).astype(np.uint8))
+
+
+class _Finder:
+    """The span that is being filled."""
+
+    def __init__(self, size: tuple[int, int], every: float) -> None:
+        self._flow = FlowFinder(*size)
+        self._every = every
+        self._saved = 1.0
+        """Anchors that may be set before it is time for them."""
+        self._span = Span()
+        self._tracker: Tracker | None = None
+
+    def take(self, step: Step, starts_shot: bool, given: bool) -> Iterator[Span]:
+        if starts_shot or self._tracker is None:
+            yield from self.end_shot()
+            self._open(step, starts_shot=True)
+            return
+        self._saved += 1 / self._every
+        last = self._span.steps[-1].picture
+        back, forth = self._flow(step.picture, last), self._flow(last, step.picture)
+        step.back, step.forth = back, forth
+        step.way = self._tracker.step(step.picture, back, forth)
+        if not given and not self._asks(step):
+            self._span.steps.append(step)
+            return
+        self._saved -= not given
+        self._span.closing = step
+        yield self._span
+        self._open(step, starts_shot=False)
+
+    def end_shot(self) -> Iterator[Span]:
+        """The last span of a shot, or two where the shot's last frame becomes an anchor."""
+        span, self._tracker = self._span, None
+        if not span.steps:
+            return
+        if self._saved >= 1 and len(span.steps) > 2 and self._new_share(span.steps[-1]) > _NEW_AT_END:
+            self._saved -= 1
+            span.closing = span.steps.pop()
+            yield span
+            span = Span([span.closing])
+        yield span
+        self._span = Span()
+
+    def _open(self, anchor: Step, *, starts_shot: bool) -> None:
+        self._span = Span([anchor], starts_shot=starts_shot)
+        self._tracker = Tracker(self._flow, anchor.picture)
+
+    def _asks(self, step: Step) -> bool:
+        """Whether a frame should be an anchor."""
+        length = len(self._span.steps)
+        if length >= _LONGEST * self._every:
+            return True
+        return length >= _SHORTEST * self._every and self._saved >= 1 and self._new_share(step) > _NEW
+
+    def _new_share(self, step: Step) -> float:
+        assert step.way is not None
+        return 1 - seen_share(step.way, step.picture, self._span.steps[0].picture)

@@ -1,0 +1,161 @@
+"""Which anchor to believe, pixel by pixel: a small network that mixes what both have carried to a frame.
+
+Its inputs are what plain propagation weighs by hand (forward-backward agreement, photometric agreement,
+distance), and it starts as that: with its last layer at zero it changes nothing. Where neither is to be
+believed, the colours of the surroundings are taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidcolor.temporal.track import PHOTOMETRIC
+
+__all__ = ["BlendNet", "Carried", "Mixture", "load_blend", "mix"]
+
+CHROMA_SCALE = 32.0
+"""Chroma, in 8-bit codes from neutral, that the network sees as 1."""
+LOGIT_SCALE = 4.0
+_DIFFERENCE_LIMIT = 64.0
+_INPUTS = 13
+_OUTPUTS = 2
+"""Logits of the first anchor's share, and of what is kept of the mixture."""
+_LEAST = 1e-4
+_DOUBTFUL = 0.05
+"""Belief at which plain propagation takes half of the surroundings' colour."""
+_LEVELS = 4
+"""Of the pyramid that surroundings are looked for in; each is a quarter of the one before."""
+
+
+@dataclass(slots=True)
+class Carried:
+    """What one anchor has carried to frames; a batch ``(B, …, h, w)`` float32."""
+
+    chroma: Tensor
+    """``(B, 2, h, w)``: Cb and Cr in 8-bit codes from neutral."""
+    trust: Tensor
+    """``(B, 1, h, w)`` in [0, 1], of the way there; 0 everywhere: there is no such anchor."""
+    difference: Tensor
+    """``(B, 1, h, w)``: the anchor's luma less the frame's, 8-bit codes."""
+
+    @property
+    def belief(self) -> Tensor:
+        """Trust in the way and in what it leads to, ``(B, 1, h, w)`` in [0, 1]."""
+        return self.trust * torch.exp(-((self.difference / PHOTOMETRIC) ** 2))
+
+
+@dataclass(slots=True)
+class Mixture:
+    """How to mix."""
+
+    share: Tensor
+    """``(B, 1, h, w)`` in [0, 1]: of the anchor before; the anchor after has the rest."""
+    kept: Tensor
+    """``(B, 1, h, w)`` in [0, 1]: of that mixture; the surroundings have the rest."""
+    around: Tensor
+    """``(B, 2, h, w)``: what is believed of the surroundings, Cb and Cr in 8-bit codes from neutral."""
+
+    def of(self, before: Tensor, after: Tensor) -> Tensor:
+        """The mixture of chroma ``(B, 2, h, w)``."""
+        mixed = after + self.share * (before - after)
+        return self.around + self.kept * (mixed - self.around)
+
+
+class BlendNet(nn.Module):
+    """Works at half of its input's size, with one level below; any size."""
+
+    def __init__(self, width: int = 24) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(_INPUTS, width, 4, 2, padding=1)
+        self.fine = nn.Conv2d(width, width, 3, padding=1)
+        self.down = nn.Conv2d(width, 2 * width, 3, 2, padding=1)
+        self.coarse = nn.ModuleList(nn.Conv2d(2 * width, 2 * width, 3, padding=1) for _ in range(2))
+        self.lift = nn.Conv2d(2 * width, width, 1)
+        self.up = nn.Conv2d(width, width, 3, padding=1)
+        self.head = nn.Conv2d(width, _OUTPUTS, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, 13, h, w)`` of :func:`_features` to logits ``(B, 2, h, w)``."""
+        height, width = x.shape[-2:]
+        x = F.pad(x, (0, -width % 4, 0, -height % 4), mode="replicate")
+        x = x.contiguous(memory_format=torch.channels_last)
+        fine = F.relu(self.fine(F.relu(self.stem(x))))
+        low = F.relu(self.down(fine))
+        low = F.relu(self.coarse[0](low))
+        low = F.relu(low + self.coarse[1](low))
+        low = F.interpolate(self.lift(low), scale_factor=2, mode="nearest")
+        out = self.head(F.relu(self.up(F.relu(fine + low))))
+        return F.interpolate(out, scale_factor=2, mode="bilinear")[..., :height, :width]
+
+
+def mix(net: BlendNet | None, luma: Tensor, before: Carried, after: Carried, far: Tensor) -> Mixture:
+    """How to mix what two anchors have carried.
+
+    Args:
+        net: None: as plain propagation does.
+        luma: of the frames, ``(B, 1, h, w)`` in 8-bit codes.
+        before, after: from the anchors around; one may have no trust anywhere.
+        far: ``(B, 1, 1, 1)`` in [0, 1]: how far the frame is on the way from one to the other.
+    """
+    beliefs = before.belief, after.belief
+    weights = [(one + _LEAST) * near + 1e-6 for one, near in zip(beliefs, (1 - far, far), strict=True)]
+    share = torch.log(weights[0] / weights[1])
+    kept = torch.log((torch.maximum(*beliefs) + _LEAST) / _DOUBTFUL)
+    around = _around(before.chroma * beliefs[0] + after.chroma * beliefs[1], beliefs[0] + beliefs[1])
+    if net is not None:
+        said = LOGIT_SCALE * net(_features(luma, before, after, beliefs, far, around)).float()
+        share, kept = share + said[:, :1], kept + said[:, 1:]
+    return Mixture(torch.sigmoid(share), torch.sigmoid(kept), around)
+
+
+def _around(weighted: Tensor, weight: Tensor) -> Tensor:
+    """The weighted mean of what is near: ``(B, 2, h, w)`` of sums of values by weight, and of weights.
+
+    From fine to coarse, and back: a coarse mean counts where no finer one knows anything (Gortler et al.,
+    "The lumigraph" 1996, §3.4).
+    """
+    levels = [(weighted, weight)]
+    while len(levels) < _LEVELS and min(levels[-1][1].shape[-2:]) >= 4:
+        values, weights = (F.avg_pool2d(x, 4, ceil_mode=True, count_include_pad=False) for x in levels[-1])
+        levels.append((values, weights))
+    found = levels[-1][0] / (levels[-1][1] + _LEAST)
+    for values, weights in levels[-2:0:-1]:
+        coarse = F.interpolate(found, size=weights.shape[-2:], mode="bilinear", align_corners=False)
+        found = (values + 0.02 * coarse) / (weights + 0.02)
+    return F.interpolate(found, size=weight.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def _features(
+    luma: Tensor,
+    before: Carried,
+    after: Carried,
+    beliefs: tuple[Tensor, Tensor],
+    far: Tensor,
+    around: Tensor,
+) -> Tensor:
+    differences = [c.difference.clamp(-_DIFFERENCE_LIMIT, _DIFFERENCE_LIMIT) / 32 for c in (before, after)]
+    return torch.cat(
+        (
+            luma / 128 - 1, before.chroma / CHROMA_SCALE, after.chroma / CHROMA_SCALE, *beliefs,
+            *differences, far.expand_as(luma), before.trust - after.trust, around / CHROMA_SCALE,
+        ), 1,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def load_blend() -> BlendNet:
+    """The network that comes with the package."""
+    from safetensors.torch import load_file
+
+    state = load_file(Path(__file__).parents[1] / "weights" / "blend.safetensors")
+    net = BlendNet(state["fine.weight"].shape[0])
+    net.load_state_dict(state)
+    return net.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
