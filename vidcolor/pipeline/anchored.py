@@ -6,11 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
-import numpy.typing as npt
-import torch
 
 from vidcolor.color.chroma import ChromaMaker
-from vidcolor.color.planes import chroma_to_ab
 from vidcolor.frames import ColorFrame, Frame, VideoInfo
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.temporal.anchors import Span, Step, carry_size, find_spans, in_shots
@@ -69,28 +66,14 @@ class Anchored:
     def _decided(self, anchor: Step, span: Span | None = None, opening: Chroma | None = None) -> Chroma:
         """The colour of an anchor; what the anchor before it says is kept where it is believed."""
         if span is None or opening is None:
-            return self._chroma(anchor.frame, None)
+            return self._chroma(anchor.frame)
         carried, belief = self._carrier.onto_closing(span, opening)
-        own = self._chroma(anchor.frame, self._hints(anchor, carried, belief))
+        own = self._chroma(anchor.frame)
         height, width = own.shape[:2]
         kept = _KEPT * cv2.resize(belief, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
         mixed: Chroma = np.rint(own + kept * (carried.astype(np.float32) - own)).astype(own.dtype)
         return mixed
 
-    def _chroma(self, frame: Frame, hints: npt.NDArray[np.float32] | None) -> Chroma:
-        found = self._colorist.color_one(frame, hints)
+    def _chroma(self, frame: Frame) -> Chroma:
+        found = self._colorist.color_one(frame)
         return np.dstack(self._make(frame.luma, found.ab))
-
-    def _hints(self, step: Step, chroma: Chroma, belief: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Carried chroma as the network takes it: a, b and confidence, ``(3, *size)``."""
-        height, width = self._colorist.size
-        space = self._make.space
-        small = cv2.resize(step.picture, (width, height), interpolation=cv2.INTER_AREA)
-        planes = cv2.resize(chroma, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
-        scale, offset = self._make.output.chroma_scale
-        luma_scale, luma_offset = space.luma_scale
-        luma = (small.astype(np.float32) * 2 ** (self._depth - 8) - luma_offset) / luma_scale
-        cb, cr = (torch.from_numpy((planes[..., n] - offset) / scale) for n in range(2))
-        a, b = chroma_to_ab(torch.from_numpy(luma), cb, cr, space)
-        sure = cv2.resize(belief, (width, height), interpolation=cv2.INTER_AREA)
-        return np.stack((a.numpy(), b.numpy(), sure)).astype(np.float32)

@@ -89,15 +89,9 @@ class Colorist:
         while batch := list(islice(source, self.batch_size)):
             yield from self._color_batch(batch)
 
-    def color_one(self, frame: Frame, hints: npt.NDArray[np.float32] | None = None) -> AbFrame:
-        """A single frame; ``hints`` as models take them, ``(3, *size)``, stored orientation."""
-        upright = None
-        if hints is not None and self.model.takes_hints:
-            upright = np.ascontiguousarray(np.rot90(hints, self.turns, (1, 2)))
-            upright[:2] /= max(float(self.saturation), 0.01)
-        found = self._network_or_none(
-            [self._lightness(frame.luma)], None if upright is None else upright[None]
-        )
+    def color_one(self, frame: Frame) -> AbFrame:
+        """A single frame with its ab."""
+        found = self._network_or_none([self._lightness(frame.luma)])
         if found is None:
             raise self._too_little()
         return AbFrame(frame, (found[0][0], found[0][1]))
@@ -116,14 +110,14 @@ class Colorist:
             done += count
 
     def _network_or_none(
-        self, pictures: list[npt.NDArray[np.float32]], hints: npt.NDArray[np.float32] | None = None
+        self, pictures: list[npt.NDArray[np.float32]]
     ) -> list[npt.NDArray[np.float32]] | None:
         """As :meth:`_network`; None when memory ran out.
 
         The error is let go of here: while it is held, so is all that the failed call had in memory.
         """
         try:
-            return self._network(pictures, hints)
+            return self._network(pictures)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -150,15 +144,12 @@ class Colorist:
         upright: npt.NDArray[np.float32] = np.rot90(self.lightness_of[small], self.turns)
         return upright
 
-    def _network(
-        self, pictures: list[npt.NDArray[np.float32]], hints: npt.NDArray[np.float32] | None = None
-    ) -> list[npt.NDArray[np.float32]]:
+    def _network(self, pictures: list[npt.NDArray[np.float32]]) -> list[npt.NDArray[np.float32]]:
         """ab ``(2, h, w)`` of each picture at the network's own grain, turned back to how it is stored."""
         stack = torch.from_numpy(np.stack(pictures)[:, None]).to(self.device)
         with autocast(self.device, self.precision):
             told = None if self.condition is None else self.condition.expand(len(stack), -1)
-            given = None if hints is None else torch.from_numpy(hints).to(self.device)
-            ab = self.model.infer(stack.contiguous(memory_format=torch.channels_last), given, told)
+            ab = self.model.infer(stack.contiguous(memory_format=torch.channels_last), None, told)
         found = ab[..., :: self.model.grain, :: self.model.grain].float().cpu().numpy()
         found *= self.saturation
         return [np.ascontiguousarray(np.rot90(one, -self.turns, (1, 2))) for one in found]
