@@ -25,6 +25,7 @@ import torch
 from clips import DATA
 
 from vidcolor.frames import Frame, Timestamp
+from vidcolor.pipeline.memory import hold_memory
 from vidcolor.temporal.anchors import carry_size, find_spans
 from vidcolor.temporal.blend import load_blend
 from vidcolor.temporal.propagate import Propagator
@@ -113,6 +114,7 @@ def main() -> None:
     spec = importlib.util.spec_from_file_location("naive_propagation", BASELINE)
     baseline = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(baseline)
+    hold_memory()  # as a run does
     print(f"{torch.get_num_threads()} threads", flush=True)
     for interval in options.interval:
         means, worst, speeds = [], [], []
