@@ -11,12 +11,12 @@ from .alignment import Placement
 from .background import Background, shifted
 from .example import LEAST_SIDE, Reference
 from .picture import LabPicture
-from .structure import Plane, Structure, blur, unit_of
+from .structure import Plane, Structure, unit_of
 from .trust import InLight, scaled_color, trust, trust_in_light
 
 __all__ = ["FixedCamera"]
 
-_BESIDE = 6.0
+_BESIDE = 10.0
 """Units around something that moves where edges must speak for standing still."""
 
 
@@ -104,7 +104,8 @@ class FixedCamera:
         if standing.min() < 0.5:
             seen = self._seen_in_light(laid, frame)
             # Beside what moves, its parts may be as bright as what they cover, but have other edges.
-            near = np.minimum(4 * blur(1 - standing, _BESIDE * unit_of(frame.shape)), 1)
+            size = 2 * round(_BESIDE * unit_of(frame.shape)) + 1
+            near = np.minimum(4 * cv2.blur(1 - standing, (size, size)), 1)
             confidence *= 1 - near * seen.against
             # And something that has stood there for long may just have uncovered its place.
             confidence = np.maximum(confidence, seen.confidence * (1 - standing))
