@@ -89,8 +89,10 @@ def test_files_that_are_not_ours_are_refused(tmp_path: Path) -> None:
         load_weights(_write(path, **ours, model="tiny", options="{"))
     with pytest.raises(ModelError, match="does not fit its model: tensor 'body.0.bias' is"):
         load_weights(_write(path, **ours, model="tiny", options=json.dumps({"width": 4})))
-    with pytest.raises(ModelError, match="does not fit its model: it"):
+    with pytest.raises(ModelError, match="cannot be built: it would be larger than what the file holds"):
         load_weights(_write(path, **ours, model="unet"))
+    with pytest.raises(ModelError, match="does not fit its model: it holds an unknown tensor 'body.0.bias'"):
+        load_weights(_write(path, **ours, model="grey"))
 
 
 def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
@@ -107,3 +109,74 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
         path.write_bytes(whole[:size])
         with pytest.raises(ModelError, match="not a readable weights file"):
             load_weights(path)
+
+
+# ---- damaged and hostile ----------------------------------------------------------------------
+
+
+def test_a_bit_that_turned_over_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    training = {"steps": 3}
+    save_weights(path, create_model("tiny"), name="tiny", training=training, version="9")
+    whole = path.read_bytes()
+    start = 8 + int.from_bytes(whole[:8], "little")
+    kept = create_model("tiny").state_dict()
+    for place in (*range(start, len(whole), 97), whole.index(b'steps\\": 3') + 9):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ModelError, match="it is damaged: its digest is not that of what it holds"):
+            load_weights(path)
+    path.write_bytes(whole)
+    for name, tensor in load_weights(path).model.state_dict().items():
+        assert torch.equal(tensor, kept[name])
+
+
+def test_the_digest_cannot_be_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    with pytest.raises(ModelError, match="it is damaged: its digest"):
+        load_weights(_write(path, format="vidcolor-weights-2", model="tiny"))
+    assert load_weights(_write(path, format="vidcolor-weights-1", model="tiny")).label == path.name  # older
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("tiny", {"width": 10**9}),
+        ("tiny", {"width": 10**30}),
+        ("tiny", {"width": -1}),
+        ("unet", {"widths": [10**8, 10**8]}),
+        ("unet", {"widths": [8, 16], "bottom_blocks": 10**9}),
+        ("unet", {"widths": []}),
+        ("unet", {"widths": "wide"}),
+        ("unet", {"gain": {}}),
+    ],
+)
+def test_a_network_that_is_larger_than_its_file_is_not_built(
+    name: str, options: dict[str, object], tmp_path: Path
+) -> None:
+    path = _write(
+        tmp_path / "w.safetensors", format="vidcolor-weights-1", model=name, options=json.dumps(options)
+    )
+    with pytest.raises(ModelError, match="describes a model that cannot be built: ") as caught:
+        load_weights(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("words", [{"training": "[" * 100_000}, {"options": "[" * 100_000}])
+def test_words_without_end(words: dict[str, str], tmp_path: Path) -> None:
+    path = _write(tmp_path / "w.safetensors", **{"format": "vidcolor-weights-1", "model": "tiny", **words})
+    with pytest.raises(ModelError):
+        load_weights(path)
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    model = create_model("tiny")
+    with torch.no_grad():
+        next(model.parameters())[0, 0, 0, 0] = float("nan")
+    save_weights(path, model, name="tiny", version="9")
+    with pytest.raises(ModelError, match="tensor 'body.0.weight' holds what is no number"):
+        load_weights(path)
+    state = {name: tensor.to(torch.complex64) for name, tensor in create_model("tiny").state_dict().items()}
+    save_file(state, path, metadata={"format": "vidcolor-weights-1", "model": "tiny"})
+    with pytest.raises(ModelError, match="tensor 'body.0.weight' is of complex64"):
+        load_weights(path)

@@ -14,7 +14,7 @@ import torch
 from tests.training.sets import ADVERSARIAL, make_film_set, make_pictures, recipe
 from vidcolor.errors import InputError, ModelError, OutputError, UsageError
 from vidcolor.models import create_model, load_weights, save_weights
-from vidcolor.training import held_out, loop
+from vidcolor.training import checkpoint, held_out, loop
 from vidcolor.training.checkpoint import load_checkpoint
 from vidcolor.training.loop import Outcome, Progress, recipe_of_run, train
 from vidcolor.training.options import Recipe
@@ -49,7 +49,9 @@ def run(made: Recipe, pictures: Path, output: Path, **more: Any) -> Outcome:
 
 def state_of(output: Path) -> dict[str, Any]:
     """A checkpoint's state without its times."""
-    state: dict[str, Any] = load_checkpoint(output.with_suffix(".training") / "checkpoint.pt")["state"]
+    state: dict[str, Any] = load_checkpoint(output.with_suffix(".training") / "checkpoint.safetensors")[
+        "state"
+    ]
     del state["seconds"]
     for row in state["rows"]:
         del row["seconds"]
@@ -155,13 +157,17 @@ def test_a_run_can_be_made_longer(pictures: Path, tmp_path: Path) -> None:
     assert run(longer, pictures, output, resume=True).step == 10
 
 
-def test_a_checkpoint_from_before_an_option_was_there(pictures: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_from_before_an_option_was_there(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     output = tmp_path / "out.safetensors"
     run(recipe(), pictures, output, **stop_after(1))
-    path = output.with_suffix(".training") / "checkpoint.pt"
-    whole = torch.load(path, weights_only=True)
-    del whole["recipe"]["data"]["motion_hints"]
-    torch.save(whole, path)
+    path = output.with_suffix(".training") / "checkpoint.safetensors"
+    whole = load_checkpoint(path)
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "recipe_to_dict", lambda made: made)
+        del whole["recipe"]["data"]["motion_hints"]
+        checkpoint.save_checkpoint(path, **whole)
     with pytest.raises(ModelError, match="its data.motion_hints is 0.0, not 0.5"):
         run(recipe(data__motion_hints=0.5), pictures, output, resume=True)
     assert run(recipe_of_run(output), pictures, output, resume=True).step == 8
@@ -196,7 +202,7 @@ def test_a_checkpoint_of_other_pictures(pictures: Path, tmp_path: Path) -> None:
 def test_a_checkpoint_that_is_none(damage: str, pictures: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.safetensors"
     run(recipe(), pictures, output, **stop_after(1))
-    path = tmp_path / "out.training" / "checkpoint.pt"
+    path = tmp_path / "out.training" / "checkpoint.safetensors"
     whole = path.read_bytes()
     match damage:
         case "cut":
@@ -204,7 +210,7 @@ def test_a_checkpoint_that_is_none(damage: str, pictures: Path, tmp_path: Path) 
         case "text":
             path.write_text("a checkpoint")
         case "weights":
-            torch.save({"weights": torch.zeros(3)}, path)
+            save_weights(path, create_model("tiny"), name="tiny", version="0")
         case "pickle":
             torch.save({"format": "vidcolor-checkpoint-1", "call": run}, path)  # code must not come in
         case "gone":
@@ -321,7 +327,9 @@ def test_a_loss_that_is_no_number_ends_it(
     monkeypatch.setattr(Learner, "learn", learned)
     minutes = 1e-9 if saved else 5.0
     advice = (
-        r"the last good checkpoint is '.*checkpoint\.pt'; go on" if saved else "there is no checkpoint yet"
+        r"the last good checkpoint is '.*checkpoint\.safetensors'; go on"
+        if saved
+        else "there is no checkpoint yet"
     )
     with pytest.raises(ModelError, match=f"Training broke down at step 6: the loss is nan; {advice}"):
         run(recipe(run__checkpoint_minutes=minutes), pictures, tmp_path / "out.safetensors")
@@ -336,7 +344,7 @@ def test_broken_weights_are_not_saved(
     monkeypatch.setattr(loop.State, "is_finite", lambda self: False)
     with pytest.raises(ModelError, match="at step 8: a weight is no longer a number"):
         run(recipe(), pictures, tmp_path / "out.safetensors")
-    assert not (tmp_path / "out.training" / "checkpoint.pt").exists()
+    assert not (tmp_path / "out.training" / "checkpoint.safetensors").exists()
 
 
 # ---- files ------------------------------------------------------------------------------------
@@ -408,7 +416,9 @@ def full_when(name: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return monkeypatch.undo
 
 
-@pytest.mark.parametrize("name", ["checkpoint.pt", "best.safetensors", "metrics.csv", "out.safetensors"])
+@pytest.mark.parametrize(
+    "name", ["checkpoint.safetensors", "best.safetensors", "metrics.csv", "out.safetensors"]
+)
 def test_a_full_disk_is_one_sentence(
     name: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -427,13 +437,13 @@ def test_a_checkpoint_that_stops_half_way_leaves_the_last_one(
     output = tmp_path / "out.safetensors"
     made = recipe(run__validate_every=100)
     run(made, pictures, output, **stop_after(2))
-    before = (tmp_path / "out.training" / "checkpoint.pt").read_bytes()
+    before = (tmp_path / "out.training" / "checkpoint.safetensors").read_bytes()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
     try:
-        with pytest.raises(OutputError, match=r"checkpoint\.pt' cannot be written: File too large"):
+        with pytest.raises(OutputError, match=r"checkpoint\.safetensors' cannot be written: File too large"):
             run(made, pictures, output, resume=True, **stop_after(3))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert (tmp_path / "out.training" / "checkpoint.pt").read_bytes() == before
+    assert (tmp_path / "out.training" / "checkpoint.safetensors").read_bytes() == before
     assert run(made, pictures, output, resume=True).step == 8

@@ -24,7 +24,8 @@ def test_what_a_run_leaves_behind(base: dict[str, Any], panels: int, tmp_path: P
     train(recipe(base), [pictures], output, device="cpu")
     folder = tmp_path / "out.training"
     assert sorted(p.name for p in folder.iterdir() if p.name != "tensorboard") == [
-        "best.safetensors", "checkpoint.pt", "curves.png", "last.safetensors", "metrics.csv", "samples",
+        "best.safetensors", "checkpoint.safetensors", "curves.png", "last.safetensors", "metrics.csv",
+        "samples",
     ]  # fmt: skip
     with open(folder / "metrics.csv", newline="") as file:
         rows = list(csv.DictReader(file))

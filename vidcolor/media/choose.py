@@ -7,7 +7,7 @@ from vidcolor.frames import MediaInfo, StreamInfo, VideoInfo
 from vidcolor.media.encryption import ENCRYPTED_TAGS, encrypted
 from vidcolor.media.probe import is_picture
 
-__all__ = ["choose_video"]
+__all__ = ["choose_video", "too_large"]
 
 
 def choose_video(info: MediaInfo, index: int | None) -> VideoInfo:
@@ -31,6 +31,11 @@ def choose_video(info: MediaInfo, index: int | None) -> VideoInfo:
     if chosen.video is None:
         raise InputError(_undecodable(info, chosen))
     return chosen.video
+
+
+def too_large(name: str, width: int, height: int, limit: int) -> str:
+    """What is said of a film whose pictures have more than ``limit`` pixels."""
+    return f"{name}: its pictures are {width}x{height}, more than {limit} pixels (--max-pixels allows more)."
 
 
 def _why_none(info: MediaInfo) -> str:

@@ -14,7 +14,7 @@ from av.stream import Discard
 
 from vidcolor.errors import InputError
 from vidcolor.frames import MediaInfo, VideoInfo
-from vidcolor.media.choose import choose_video
+from vidcolor.media.choose import choose_video, too_large
 from vidcolor.media.containers import has_flag
 from vidcolor.media.encryption import encrypted, looks_encrypted
 from vidcolor.media.faults import Faults
@@ -59,6 +59,7 @@ class Demuxer:
         stream: int | None,
         start: Fraction | None,
         end: Fraction | None,
+        max_pixels: int,
         faults: Faults,
     ) -> None:
         """Opens the film and goes to a key frame at or before ``start``, where it can.
@@ -68,6 +69,7 @@ class Demuxer:
             stream: index of the video stream in the file; None: the best one.
             start: first moment wanted, in seconds from the film's beginning.
             end: first moment not wanted any more, likewise.
+            max_pixels: of the largest picture that is read.
             faults: gets what cannot be read.
 
         Raises:
@@ -76,6 +78,7 @@ class Demuxer:
         """
         self._source, self._wanted = source, stream
         self._start, self._end = start, end
+        self._max_pixels = max_pixels
         self._faults = faults
         self.video_done = False
         self._open()
@@ -98,10 +101,11 @@ class Demuxer:
     # Opening
 
     def _open(self) -> None:
-        self.container = open_input(self._source)
+        self.container = open_input(self._source, max_pixels=self._max_pixels)
         try:
             self.info = describe(self.container, self._source)
             video = self._choose()
+            self._refuse_too_large(video)
             self.stream = self.container.streams[video.index]
             self._clock = Clock(self._begin_in_file()) if has_flag(self.container, "ts_discont") else None
             self.begin = Fraction(0) if self._clock else self._begin_in_file()
@@ -117,9 +121,17 @@ class Demuxer:
             # What is encrypted may look like anything, a picture without a size for one.
             if looks_encrypted(self.container):
                 raise InputError(encrypted(self.info)) from None
+            for stream in self.container.streams.video:  # those too large to be looked into
+                self._refuse_too_large(stream.codec_context)
             if self.info.format.startswith("mov") and not is_seekable(self._source):
                 raise InputError(f"{str(error)[:-1]}: {PIPE_HINT}.") from None
             raise
+
+    def _refuse_too_large(self, picture: Any) -> None:
+        """``picture``: has a width and a height; None is not."""
+        if picture is not None and picture.width * picture.height > self._max_pixels:
+            size = (picture.width, picture.height)
+            raise InputError(too_large(self.info.name, *size, self._max_pixels)) from None
 
     def _begin_in_file(self) -> Fraction:
         """Time of the film's beginning on the file's clock, in seconds."""

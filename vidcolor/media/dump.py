@@ -17,7 +17,8 @@ __all__ = ["Dump", "read_dump"]
 SITINGS = frozenset({"left", "center", "topleft", "top", "bottomleft", "bottom"})
 STREAM_LINE = re.compile(r"^\s+Stream #\d+:(\d+)")
 PROGRAMME_LINE = re.compile(r"^\s+Program (\d+) ?(.*)$")
-ROTATION = re.compile(r"rotation of (-?[\d.]+) degrees")
+# Tags are listed too, and may hold anything: only libav's own line counts.
+ROTATION = re.compile(r"^\s+Display Matrix: rotation of (-?\d+(?:\.\d+)?) degrees$", re.IGNORECASE | re.ASCII)
 CODEC_TAG = re.compile(r"\((\S{4}) / 0x[0-9A-F]{8}\)")
 TAG_LINE = re.compile(r"^\s+(\S[^:]*?)\s*: (.*)$")
 
@@ -74,7 +75,7 @@ def _parse(text: str) -> Dump:
             _siting(found, stream, line)
             if tag := CODEC_TAG.search(line):
                 found.codec_tag[stream] = tag[1]
-        elif stream is not None and (match := ROTATION.search(line)):
+        elif stream is not None and (match := ROTATION.match(line)):
             found.rotation[stream] = float(match[1])
         elif stream is None and programme is not None and (match := TAG_LINE.match(line)):
             programme.tags[match[1]] = match[2]

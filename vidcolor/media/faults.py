@@ -43,6 +43,8 @@ class Faults:
     """Places at which the file could not be read, and went on after."""
     resized: Moments = field(default_factory=Moments)
     """Frames of another size or pixel format than the first."""
+    oversized: Moments = field(default_factory=Moments)
+    """Frames larger than is allowed."""
     headless: int = 0
     """Packets before the first key frame."""
     missing: int = 0
@@ -74,6 +76,9 @@ class Faults:
             what = counted(self.resized.count, "frame")
             since = clock_text(self.resized.first[0])
             yield f"{what} of another size or pixel format converted to the first one's, from {since}."
+        if self.oversized.count:
+            what = counted(self.oversized.count, "frame")
+            yield f"{what} larger than --max-pixels allows left out, at {self.oversized}."
         if self.broken_off is not None:
             yield f"The input breaks off at {clock_text(self.broken_off)}; what came before is kept."
         if self.missing:

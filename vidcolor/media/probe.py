@@ -33,7 +33,8 @@ RATE_PACKETS = 240
 INDEX_ENTRIES = 4096
 PICTURES = frozenset({"attached_pic", "timed_thumbnails", "still_image"})
 SECOND_BEST = frozenset({"dependent", "hearing_impaired", "visual_impaired", "descriptions"})
-CLOCK = re.compile(r"^(\d+):(\d{2}):(\d{2}(?:\.\d+)?)$")
+CLOCK = re.compile(r"^(\d{1,6}):(\d{2}):(\d{2}(?:\.\d{1,18})?)$", re.ASCII)
+COUNT = re.compile(r"^\d{1,15}$", re.ASCII)
 Origin = Literal["from header", "counted", "estimated"]
 
 
@@ -175,8 +176,8 @@ def _duration(container: InputContainer, stream: Any, origin: Origin) -> Known[F
 def _frame_count(container: InputContainer, stream: Any, origin: Origin) -> Known[int] | None:
     if stream.frames:
         return Known(stream.frames, "from header")
-    if (counted := _tag(stream, "NUMBER_OF_FRAMES")).isdecimal():
-        return Known(int(counted), "from header")
+    if match := COUNT.match(_tag(stream, "NUMBER_OF_FRAMES")):
+        return Known(int(match[0]), "from header")
     duration = _duration(container, stream, origin)
     if stream.type != "video" or stream.codec_context is None or duration is None or not stream.average_rate:
         return None

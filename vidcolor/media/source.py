@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -13,6 +14,7 @@ import av.error
 from av.container import InputContainer
 
 from vidcolor.errors import InputError
+from vidcolor.limits import MAX_PIXELS, decoder_limit
 
 __all__ = [
     "PIPE_HINT",
@@ -33,6 +35,13 @@ Packet: TypeAlias = "av.Packet[Any]"
 PROTOCOL_MARK = "://"
 THOROUGH = {"probesize": "200000000", "analyzeduration": "120000000"}
 """Bytes and microseconds looked at where libav's own 5 MB and 5 s do not show all (a cut broadcast)."""
+LIMITED_STREAMS = 64
+"""Streams of a header whose pictures are not decoded above the limit while the file is opened."""
+LISTS = frozenset({"concat", "dash", "hls", "imf", "rtp", "rtsp", "sdp", "vobsub", "webm_dash_manifest"})
+"""Formats that name other files or hosts. A file from elsewhere could have any of them opened, itself among
+them, without end; only who gives a URL asks for that."""
+LIST_MARKS = (b"#EXTM3U", b"ffconcat", b"v=0", b"<?xml", b"<MPD")
+"""How they begin."""
 PIPE_HINT = "an MP4 or MOV made for streaming (-movflags +faststart) can be read from a pipe, others cannot"
 """Why a film that plays from a file may not play from a pipe: its index lies at the end."""
 
@@ -65,21 +74,22 @@ def rewind(source: Source) -> None:
         source.seek(0)
 
 
-def open_input(source: Source) -> InputContainer:
+def open_input(source: Source, *, max_pixels: int = MAX_PIXELS) -> InputContainer:
     """Opens an input for demuxing; looks further into it where the first seconds do not show all.
 
-    Pipes are not looked into further: a live broadcast would stand still meanwhile.
+    Pipes are not looked into further: a live broadcast would stand still meanwhile. No picture of more than
+    ``max_pixels`` is decoded for it; from a pipe and in MPEG program streams, none of more than libav allows.
 
     Raises:
         InputError: it is not there, cannot be read, or is not a media file.
     """
     if isinstance(source, str | os.PathLike):
         _check_path(os.fspath(source))
-    container = _open(source, {})
+    container = _open(source, {}, max_pixels)
     if is_seekable(source) and not all(map(is_known, container.streams)):
         container.close()
         rewind(source)
-        container = _open(source, THOROUGH)
+        container = _open(source, THOROUGH, max_pixels)
     return container
 
 
@@ -109,18 +119,51 @@ def is_known(stream: Any) -> bool:
     return True
 
 
-def _open(source: Source, options: dict[str, str]) -> InputContainer:
+def _open(source: Source, options: dict[str, str], max_pixels: int) -> InputContainer:
     name = source_name(source)
     options = {"fd": "0", **options} if source == "-" else options
+    if not (isinstance(source, str | os.PathLike) and PROTOCOL_MARK in os.fspath(source)):
+        options = {"format_whitelist": _films(), **options}
     try:
-        # Tags in old files are often Latin-1; a wrong letter in a title is no reason to refuse the film.
-        return av.open(_target(source), "r", options=options, metadata_errors="replace")
-    except (av.error.InvalidDataError, av.error.EOFError):
+        return _open_limited(source, options, max_pixels)
+    except (av.error.InvalidDataError, av.error.EOFError, av.error.ArgumentError) as error:
+        if isinstance(error, av.error.ArgumentError) and _is_list(source):
+            raise InputError(f"{name} is no film but a list of others; give these.") from None
         hint = "" if is_seekable(source) else f" ({PIPE_HINT})"
         raise InputError(f"{name} is not a media file, or its header is damaged{hint}.") from None
     except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise InputError(f"{name} cannot be opened: {reason}.") from None
+
+
+def _open_limited(source: Source, options: dict[str, str], max_pixels: int) -> InputContainer:
+    # Tags in old files are often Latin-1; a wrong letter in a title is no reason to refuse the film.
+    given: dict[str, Any] = {"options": options, "metadata_errors": "replace"}
+    if not is_seekable(source):  # it could not be tried again
+        return av.open(_target(source), "r", **given)
+    limit = {"max_pixels": str(decoder_limit(max_pixels))}
+    limits: Any = [limit] * LIMITED_STREAMS  # PyAV's stub says that they are text
+    try:
+        return av.open(_target(source), "r", stream_options=limits, **given)
+    except ValueError as error:
+        if "stream_options" not in str(error):
+            raise
+    # PyAV cannot tell decoders anything where streams show only as they come (MPEG program streams).
+    rewind(source)
+    return av.open(_target(source), "r", **given)
+
+
+@cache
+def _films() -> str:
+    """What libav may take a file for."""
+    return ",".join(sorted(av.formats_available - LISTS))
+
+
+def _is_list(source: Source) -> bool:
+    if not isinstance(source, str | os.PathLike) or not is_seekable(source) or source == "-":
+        return False
+    with open(source, "rb") as file:
+        return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(LIST_MARKS)
 
 
 def _check_path(path: str) -> None:

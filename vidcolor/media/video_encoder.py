@@ -135,8 +135,8 @@ class VideoEncoder:
         ticks = round((time.exact - self._shift) / base)
         length = round(frame.frame.duration * time.time_base / base)
         if self._last_pts is not None:
-            if self._container_name in RATE_ONLY:
-                ticks = max(ticks, self._last_pts + 1)
+            if self._container_name in RATE_ONLY or self.time_base > frame.frame.time.time_base:
+                ticks = max(ticks, self._last_pts + 1)  # times the result cannot tell apart
             if ticks <= self._last_pts:
                 raise ValueError(f"frame {frame.frame.index} does not come after the one before it")
             self._typical = ticks - self._last_pts
@@ -194,6 +194,7 @@ def _not_opened(
         given = ", ".join(f"{key}={value}" for key, value in extra.items())
         return UsageError(f"{entry.name} refuses these options: {given}.")
     reason = getattr(error, "strerror", None) or str(error)
+    hint = "" if entry.name == "ffv1" else "; another may (-c:v ffv1, into an .mkv file)"
     return OutputError(
-        f"{entry.name} cannot encode {video.width}x{video.height} pictures ({asked}): {reason}."
+        f"{entry.name} cannot encode {video.width}x{video.height} pictures ({asked}): {reason}{hint}."
     )

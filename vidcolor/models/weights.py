@@ -1,27 +1,29 @@
 """Weights files: safetensors that describe themselves.
 
 The tensors are the model's state; the metadata says which model, with which options, how it was
-trained and by which vidcolor. Nothing in the file can run code.
+trained and by which vidcolor. Nothing in the file can run code, what it describes is built only as large as
+what it holds, and a file that is not as it was written is refused.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
-import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from torch.overrides import TorchFunctionMode
 
-from vidcolor.errors import ModelError, UsageError, VidcolorError
+from vidcolor.errors import ModelError, UsageError
 from vidcolor.files import write_aside
 from vidcolor.models.base import ColorModel
 from vidcolor.models.registry import create_model, list_models
+from vidcolor.models.weights_file import UNREADABLE, SealedFile, seal
 
 __all__ = [
     "DEFAULT",
@@ -36,8 +38,16 @@ __all__ = [
 DEFAULT = "default"
 """The name that stands for the weights in the package."""
 
-_FORMAT = "vidcolor-weights-1"
+_FORMAT = "vidcolor-weights-2"
+_UNSEALED = "vidcolor-weights-1"
+"""The format before, which had no digest."""
 _LARGEST_HALF = torch.finfo(torch.float16).max
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+# A network is built before its weights are put in. What it makes meanwhile beyond its weights (tables, what
+# starting values are drawn from) is no more than this.
+_SPARE_NUMBERS = 1 << 22
+_SPARE_TENSORS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +95,8 @@ def save_weights(
         "training": json.dumps(training or {}, sort_keys=True),
         "vidcolor": version,
     }
-    # Not save_file, which keeps the file from everyone but its owner.
-    data = save(state, metadata=metadata)
+    # Not safetensors' save_file, which keeps the file from everyone but its owner.
+    data = seal(state, metadata)
     write_aside(Path(path), lambda target: target.write_bytes(data))
 
 
@@ -108,16 +118,16 @@ def load_weights(path: str | os.PathLike[str]) -> LoadedModel:
     if not file.is_file():
         raise ModelError(f"There is no weights file {str(file)!r}.")
     try:
-        with safe_open(file, framework="pt") as stored:
-            metadata = stored.metadata() or {}
-            _check_format(file, metadata)
-            model = _build(file, metadata)
-            names = list(stored.keys())
-            _check_shapes(file, model, {k: tuple(stored.get_slice(k).get_shape()) for k in names})
-            state = {k: stored.get_tensor(k) for k in names}
-            training = json.loads(metadata.get("training", "{}"))
-    except (SafetensorError, OSError, ValueError, struct.error) as error:
+        with SealedFile(file) as stored:
+            words = stored.words
+            _check_format(file, words)
+            model = _build(file, words, stored.shapes)
+            _check_shapes(file, model, stored.shapes)
+            state = stored.tensors(unsealed=words["format"] == _UNSEALED)
+            training = json.loads(words.get("training", "{}"))
+    except (*UNREADABLE, RecursionError) as error:
         raise ModelError(f"{str(file)!r} is not a readable weights file: {_bare(error)}.") from error
+    _check_values(file, model, state)
     # Copied into the model's own float32 tensors, whatever they are stored as.
     model.load_state_dict(state)
     return LoadedModel(model.eval(), file.name, training if isinstance(training, dict) else {})
@@ -130,18 +140,47 @@ def _bare(error: Exception) -> str:
 
 def _check_format(file: Path, metadata: dict[str, str]) -> None:
     found = metadata.get("format")
-    if found != _FORMAT:
+    if found not in (_FORMAT, _UNSEALED):
         said = f"its format is {found!r}" if found else "it does not say which model it is for"
         raise ModelError(f"{str(file)!r} is not a weights file of vidcolor's ({said}; expected {_FORMAT!r}).")
 
 
-def _build(file: Path, metadata: dict[str, str]) -> ColorModel:
+def _build(file: Path, metadata: dict[str, str], shapes: Mapping[str, tuple[int, ...]]) -> ColorModel:
     name = metadata.get("model", "")
     try:
         options = json.loads(metadata.get("options", "{}"))
-        return create_model(name, **options)
-    except (VidcolorError, TypeError, ValueError, RuntimeError) as error:
+        with _NoLarger(shapes):
+            return create_model(name, **options)
+    except Exception as error:  # options that no network ever had make its constructor raise anything
         raise ModelError(f"{str(file)!r} describes a model that cannot be built: {_bare(error)}.") from error
+
+
+class _NoLarger(TorchFunctionMode):
+    """Lets a network be built only as large as its weights file, whatever options that asks for."""
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        super().__init__()
+        self._numbers = 2 * sum(map(math.prod, shapes.values())) + _SPARE_NUMBERS
+        self._tensors = 8 * len(shapes) + _SPARE_TENSORS
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in _MAKERS:
+            self._tensors -= 1
+            self._numbers -= _asked_for(args, kwargs or {})
+            if self._tensors < 0 or self._numbers < 0:
+                raise ValueError("it would be larger than what the file holds")
+        return func(*args, **(kwargs or {}))
+
+
+_MAKERS = frozenset((torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn))
+
+
+def _asked_for(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    """Numbers in the tensor that a call makes."""
+    size = kwargs.get("size", args[0] if args and isinstance(args[0], list | tuple) else args)
+    return math.prod(n for n in size if isinstance(n, int)) if isinstance(size, list | tuple) else 0
 
 
 def _check_shapes(file: Path, model: ColorModel, stored: dict[str, tuple[int, ...]]) -> None:
@@ -155,6 +194,17 @@ def _check_shapes(file: Path, model: ColorModel, stored: dict[str, tuple[int, ..
             raise ModelError(
                 f"{str(file)!r} does not fit its model: tensor {name!r} is {shape}, not {expected[name]}."
             )
+
+
+def _check_values(file: Path, model: ColorModel, state: dict[str, torch.Tensor]) -> None:
+    """Refuses what copying into the model would change beyond rounding, and what is no number."""
+    for name, own in model.state_dict().items():
+        stored = state[name]
+        if stored.dtype != own.dtype and not (stored.dtype in _FLOATS and own.dtype in _FLOATS):
+            kind = str(stored.dtype).removeprefix("torch.")
+            raise ModelError(f"{str(file)!r} does not fit its model: tensor {name!r} is of {kind}.")
+        if stored.dtype in _FLOATS and not bool(torch.isfinite(stored).all()):
+            raise ModelError(f"{str(file)!r} cannot be used: tensor {name!r} holds what is no number.")
 
 
 def default_weights() -> Path:

@@ -1,25 +1,28 @@
 """Checkpoints: everything a run needs to go on as if it had never stopped, in one file.
 
-Tensors and plain values only, so it is read with ``weights_only=True`` and cannot run code. Written aside
-and renamed: the last good one stays until the next is whole.
+Tensors and plain values only: a sealed safetensors file, in whose words stands the tree of values (as JSON)
+that the tensors hang on. Nothing in it can run code, and one that is not as it was written is refused.
+Written aside and renamed: the last good one stays until the next is whole.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import torch
+from torch import Tensor
 
 from vidcolor.errors import ModelError
 from vidcolor.files import write_aside
+from vidcolor.models.weights_file import UNREADABLE, SealedFile, seal
 from vidcolor.training.options import Recipe, recipe_to_dict
 
 __all__ = ["load_checkpoint", "may_go_on", "save_checkpoint"]
 
-_FORMAT = "vidcolor-checkpoint-1"
-_PARTS = {"format", "recipe", "pictures", "state"}
+_FORMAT = "vidcolor-checkpoint-2"
+_PARTS = {"recipe": dict, "pictures": str, "state": dict}
 
 # What may differ from the checkpoint's recipe when a run goes on: how long, how fast, how it is watched.
 # Everything else would make it another run.
@@ -42,18 +45,10 @@ def save_checkpoint(path: Path, *, recipe: Recipe, pictures: str, state: dict[st
     Raises:
         OutputError: it cannot be written; an older one is as it was.
     """
-    whole = {
-        "format": _FORMAT,
-        "recipe": recipe_to_dict(recipe),
-        "pictures": pictures,
-        "state": state,
-    }
-
-    def write(target: Path) -> None:
-        with open(target, "wb") as file:
-            torch.save(whole, file)
-
-    write_aside(path, write)
+    tensors: dict[str, Tensor] = {}
+    tree = _to_json({"recipe": recipe_to_dict(recipe), "pictures": pictures, "state": state}, tensors)
+    data = seal(tensors, {"format": _FORMAT, "tree": json.dumps(tree)})
+    write_aside(path, lambda target: target.write_bytes(data))
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -65,12 +60,57 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ModelError(f"There is no checkpoint {str(path)!r} to go on from; start without --resume.")
     try:
-        whole = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what a damaged file makes torch's reader raise can be anything
+        with SealedFile(path) as stored:
+            if stored.words.get("format") != _FORMAT:
+                raise ModelError(f"{str(path)!r} is no checkpoint of vidcolor's (expected {_FORMAT!r}).")
+            tensors = stored.tensors()
+            whole = _from_json(json.loads(stored.words["tree"]), tensors)
+    except (*UNREADABLE, LookupError, TypeError, RuntimeError) as error:
         raise ModelError(f"{str(path)!r} is damaged or no checkpoint; start without --resume.") from error
-    if not isinstance(whole, dict) or whole.get("format") != _FORMAT or not whole.keys() >= _PARTS:
-        raise ModelError(f"{str(path)!r} is no checkpoint of vidcolor's (expected {_FORMAT!r}).")
+    if not isinstance(whole, dict) or not all(isinstance(whole.get(k), t) for k, t in _PARTS.items()):
+        raise ModelError(f"{str(path)!r} is no checkpoint of vidcolor's: it lacks parts.")
     return whole
+
+
+# JSON knows neither tensors nor tuples, and only text as keys: each of them becomes {kind: what it holds}.
+
+
+def _to_json(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """A tree of plain values as JSON holds it; its tensors are put into ``tensors``."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case Tensor():
+            name = str(len(tensors))
+            # In the order of its memory: optimizers go through weights and moments side by side.
+            order = sorted(range(value.dim()), key=value.stride, reverse=True)
+            tensors[name] = value.detach().cpu().permute(order).contiguous()
+            return {"tensor": [name, order]}
+        case dict():
+            return {"dict": [[_to_json(k, tensors), _to_json(v, tensors)] for k, v in value.items()]}
+        case list():
+            return [_to_json(v, tensors) for v in value]
+        case tuple():
+            return {"tuple": [_to_json(v, tensors) for v in value]}
+    raise TypeError(f"a checkpoint holds tensors and plain values, not {type(value).__name__}")
+
+
+def _from_json(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """The tree again."""
+    if isinstance(value, list):
+        return [_from_json(v, tensors) for v in value]
+    if not isinstance(value, dict):
+        return value
+    ((kind, held),) = value.items()
+    match kind:
+        case "tensor":
+            name, order = held
+            return tensors[name].permute([order.index(axis) for axis in range(len(order))])
+        case "dict":
+            return {_from_json(k, tensors): _from_json(v, tensors) for k, v in held}
+        case "tuple":
+            return tuple(_from_json(v, tensors) for v in held)
+    raise ValueError(f"a checkpoint holds no {kind!r}")
 
 
 def may_go_on(path: Path, checkpoint: dict[str, Any], recipe: Recipe, pictures: str) -> None:

@@ -4,7 +4,7 @@
 
     out.safetensors             the weights that go out
     out.training/
-        checkpoint.pt           to go on from
+        checkpoint.safetensors  to go on from
         best.safetensors        weights with the lowest validation loss so far
         last.safetensors        weights when the last session ended, where the best go out
         metrics.csv, curves.png, samples/, tensorboard/     see report
@@ -43,7 +43,7 @@ class WorkFolder:
         self.output = output
         self._recipe = recipe
         self.path = output.with_suffix(".training")
-        self.checkpoint = self.path / "checkpoint.pt"
+        self.checkpoint = self.path / "checkpoint.safetensors"
         self.best = self.path / "best.safetensors"
         self.last = self.path / "last.safetensors"
         self.metrics = self.path / "metrics.csv"

@@ -140,7 +140,7 @@ class State:
             self.scaler.load_state_dict(state["scaler"])
             for name in _PLAIN:
                 setattr(self, name, state[name])
-        except (KeyError, ValueError, RuntimeError, TypeError) as error:
+        except (LookupError, AttributeError, ValueError, RuntimeError, TypeError) as error:
             raise ModelError("The checkpoint does not fit its recipe; start without --resume.") from error
 
 
