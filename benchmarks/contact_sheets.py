@@ -48,6 +48,7 @@ def main() -> None:
                     colorize(
                         source, target, model=options.model, network_size=options.network_size,
                         end=Fraction(options.seconds), overwrite=True, preset="veryfast", crf=12,
+                        keep_colour="off",
                     )  # fmt: skip
                 except VidcolorError as error:
                     print(f"{source.name:36} {error}")

@@ -44,7 +44,14 @@ def check(source: Path, target: Path, model: str, end: Fraction | None) -> str:
     """What became of one film, in a line."""
     try:
         summary = colorize(
-            source, target, model=model, codec="ffv1", network_size=64, end=end, overwrite=True
+            source,
+            target,
+            model=model,
+            codec="ffv1",
+            network_size=64,
+            end=end,
+            overwrite=True,
+            keep_colour="off",
         )
     except VidcolorError as error:
         return f"refused: {error}".replace(str(source.parent) + "/", "")

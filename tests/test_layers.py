@@ -17,6 +17,7 @@ LEVELS = {
     "errors": 0,
     "weights": 0,
     "frames": 0,
+    "limits": 0,
     "color": 1,
     "files": 1,
     "media": 1,

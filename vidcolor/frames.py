@@ -257,7 +257,7 @@ NOTHING_KNOWN = Metadata()
 
 @dataclass(slots=True)
 class Frame:
-    """One decoded picture: its luma and its time. Colour the source may have had is dropped."""
+    """One decoded picture: its luma and its time, and where it was asked for, the colour it has."""
 
     luma: Plane
     """``(H, W)``, uint8 or uint16, codes of the source at its own depth and range. Read only."""
@@ -268,6 +268,9 @@ class Frame:
     """Number of the frame in the run, from 0."""
     carrier: Any = None
     """The decoded picture as ``vidcolor.media`` holds it; nothing else looks inside."""
+    chroma: tuple[Plane, Plane] | None = None
+    """Its own Cb and Cr, smaller than the luma as the source has them, of its dtype, depth and range; None:
+    neutral, or not asked for. Read only."""
 
     def __post_init__(self) -> None:
         if self.luma.ndim != 2 or self.luma.dtype not in (np.uint8, np.uint16):

@@ -145,7 +145,8 @@ def start_shots_at(monkeypatch: pytest.MonkeyPatch, starts: Sequence[int]) -> No
     def in_shots(frames: Iterable[Frame], bit_depth: int) -> Iterator[tuple[Frame, bool]]:
         return ((frame, frame.index in starts) for frame in frames)
 
-    monkeypatch.setattr("vidcolor.pipeline.anchored.in_shots", in_shots)
+    for module in ("run", "anchors", "person"):
+        monkeypatch.setattr(f"vidcolor.pipeline.{module}.in_shots", in_shots)
 
 
 def noisy(count: int, seed: int = 0) -> list[np.ndarray]:

@@ -33,6 +33,7 @@ __all__ = ["main"]
 # when the command runs, so that `--help` costs little more than click.
 COMMANDS = {
     "run": ("vidcolor.cli.run", "Colour a film."),
+    "anchors": ("vidcolor.cli.anchors", "Write anchor frames as pictures to paint on."),
     "build-dataset": ("vidcolor.cli.build_dataset", "Make a training set of films and pictures."),
     "info": ("vidcolor.cli.info", "Show what a film holds."),
     "train": ("vidcolor.cli.train", "Train a model."),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import fields
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -26,9 +26,11 @@ from vidcolor.cli.types import KEY_VALUE, TIME, CountOrOff, Number, setting
 from vidcolor.errors import OutputError, UsageError
 from vidcolor.pipeline.options import EncoderOptions, RunOptions
 
-__all__ = ["command"]
+__all__ = ["coloring_options", "command", "film_range"]
 
 STDIN = "-"
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def _complete_model(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -37,6 +39,107 @@ def _complete_model(_: click.Context, __: click.Parameter, incomplete: str) -> l
     names = ["default", *(entry.name for entry in list_models() if not entry.needs_weights)]
     matching = [CompletionItem(name) for name in names if name.startswith(incomplete)]
     return matching or [CompletionItem(incomplete, type="file")]
+
+
+_COLORING = (
+    click.option("--ss", "start", type=TIME, help="Start at this time of the input."),
+    click.option("--to", "end", type=TIME, help="Stop at this time of the input."),
+    click.option("-t", "duration", type=TIME, help="Stop after this much of the input."),
+    setting(
+        RunOptions,
+        "model",
+        "--model",
+        metavar="NAME|FILE",
+        shell_complete=_complete_model,
+        help="A model's name (see 'vidcolor models') or a weights file.",
+    ),
+    setting(RunOptions, "device", "--device", metavar="auto|cpu|cuda[:N]|mps", help="Where it runs."),
+    setting(RunOptions, "precision", "--precision", help="What the network computes in."),
+    setting(
+        RunOptions,
+        "batch_size",
+        "--batch-size",
+        type=click.IntRange(min=1),
+        help="Frames the network gets at once.  [default: found by itself]",
+    ),
+    setting(
+        RunOptions,
+        "network_size",
+        "--network-size",
+        type=click.IntRange(min=16),
+        help="Short side of the picture the network sees, in pixels.",
+    ),
+    setting(
+        RunOptions,
+        "anchor_every",
+        "--anchor-every",
+        metavar="N|off",
+        type=CountOrOff(),
+        help="Frames, on average, to one the network colours and motion carries on; off: it colours all.",
+    ),
+    setting(
+        RunOptions,
+        "anchors",
+        "--anchors",
+        metavar="DIR",
+        type=click.Path(path_type=str),
+        help="Anchors that 'vidcolor anchors' wrote and somebody painted on; what was painted is obeyed.",
+    ),
+    setting(
+        RunOptions,
+        "hints",
+        "--hints",
+        metavar="FILE",
+        type=click.Path(path_type=str),
+        help='Colours at points, as JSON: [{"time": 1.5, "x": 40, "y": 30, "color": "#8b1a1a"}].',
+    ),
+    setting(
+        RunOptions,
+        "reference",
+        "--reference",
+        metavar="PICTURE",
+        multiple=True,
+        type=click.Path(path_type=str),
+        help="A picture of the same place, people or things, which gives them its colours; repeatable.",
+    ),
+    setting(
+        RunOptions,
+        "keep_colour",
+        "--keep-colour",
+        help="Shots that pass as they are; auto: those in colour; on: all not plainly grey; off: none.",
+    ),
+    setting(
+        RunOptions,
+        "label",
+        "--label",
+        metavar="NAME",
+        help="What the film is of, for a model trained with labels.",
+    ),
+    setting(RunOptions, "saturation", "--saturation", type=Number(0), help="Factor on colours; 0 is grey."),
+    setting(
+        RunOptions,
+        "stream",
+        "--stream",
+        type=click.IntRange(min=0),
+        help="Number of the video stream to colour (see 'vidcolor info').  [default: the best one]",
+    ),
+    setting(RunOptions, "deinterlace", "--deinterlace", help="Turn fields into frames."),
+    setting(
+        RunOptions,
+        "max_pixels",
+        "--max-pixels",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="Refuse films whose pictures have more pixels; headers may claim more than memory holds.",
+    ),
+)
+
+
+def coloring_options(function: Command) -> Command:
+    """What part of a film is coloured, and how: the options of every command that colours."""
+    for option in reversed(_COLORING):
+        function = option(function)
+    return function
 
 
 @click.command("run", short_help="Colour a film.")
@@ -49,41 +152,7 @@ def _complete_model(_: click.Context, __: click.Parameter, incomplete: str) -> l
 )
 @click.option("-y", "--yes", is_flag=True, help="Overwrite the output without asking.")
 @click.option("-n", "--no-overwrite", is_flag=True, help="Never overwrite the output.")
-@click.option("--ss", "start", type=TIME, help="Start at this time of the input.")
-@click.option("--to", "end", type=TIME, help="Stop at this time of the input.")
-@click.option("-t", "duration", type=TIME, help="Stop after this much of the input.")
-@setting(
-    RunOptions,
-    "model",
-    "--model",
-    metavar="NAME|FILE",
-    shell_complete=_complete_model,
-    help="A model's name (see 'vidcolor models') or a weights file.",
-)
-@setting(RunOptions, "device", "--device", metavar="auto|cpu|cuda[:N]|mps", help="Where the network runs.")
-@setting(RunOptions, "precision", "--precision", help="What the network computes in.")
-@setting(
-    RunOptions,
-    "batch_size",
-    "--batch-size",
-    type=click.IntRange(min=1),
-    help="Frames the network gets at once.  [default: found by itself]",
-)
-@setting(
-    RunOptions,
-    "network_size",
-    "--network-size",
-    type=click.IntRange(min=16),
-    help="Short side of the picture the network sees, in pixels.",
-)
-@setting(
-    RunOptions,
-    "anchor_every",
-    "--anchor-every",
-    metavar="N|off",
-    type=CountOrOff(),
-    help="Frames, on average, to one that the network colours and motion carries on; off: it colours all.",
-)
+@coloring_options
 @setting(
     RunOptions,
     "smooth",
@@ -92,22 +161,6 @@ def _complete_model(_: click.Context, __: click.Parameter, incomplete: str) -> l
     type=Number(0),
     help="How far flicker is taken out of carried colour; 0: not at all.",
 )
-@setting(
-    RunOptions,
-    "label",
-    "--label",
-    metavar="NAME",
-    help="What the film is of, for a model trained with labels.",
-)
-@setting(RunOptions, "saturation", "--saturation", type=Number(0), help="Factor on the colours; 0 is grey.")
-@setting(
-    RunOptions,
-    "stream",
-    "--stream",
-    type=click.IntRange(min=0),
-    help="Number of the video stream to colour (see 'vidcolor info').  [default: the best one]",
-)
-@setting(RunOptions, "deinterlace", "--deinterlace", help="Turn fields into frames.")
 @setting(
     EncoderOptions,
     "codec",
@@ -133,10 +186,8 @@ def command(console: Console, /, source: str, output: str | None, **values: Any)
     The picture keeps its luma, its times, its size and its tags; sound, subtitles, chapters and
     whatever else the film holds are copied.
     """
+    film_range(values)
     _refuse_contradictions(values)
-    duration: Fraction | None = values.pop("duration")
-    if duration is not None:
-        values["end"] = (values["start"] or 0) + duration
     quiet, progress = values.pop("quiet"), values.pop("progress")
     bar = wants_bar(progress, quiet)
     reporter = RunReporter(bar=bar, quiet=quiet, verbose=values.pop("verbose"), events=values.pop("as_json"))
@@ -147,15 +198,21 @@ def command(console: Console, /, source: str, output: str | None, **values: Any)
     _colorize(source, target, RunOptions(encoder=encoder, overwrite=overwrite, **values), reporter)
 
 
-def _refuse_contradictions(values: dict[str, Any]) -> None:
-    """Options that cannot both be meant."""
-    start, end, duration = values["start"], values["end"], values["duration"]
+def film_range(values: dict[str, Any]) -> None:
+    """Puts --ss, --to and -t together; refuses what cannot all be meant."""
+    start, end, duration = values["start"], values["end"], values.pop("duration")
     if end is not None and duration is not None:
         raise UsageError("--to and -t exclude each other.")
     if end is not None and end <= (start or 0):
         raise UsageError("--to must be later than --ss." if start else "--to must be later than 0.")
     if duration == 0:
         raise UsageError("-t must be longer than 0.")
+    if duration is not None:
+        values["end"] = (start or 0) + duration
+
+
+def _refuse_contradictions(values: dict[str, Any]) -> None:
+    """Options that cannot both be meant."""
     for one, other in (("yes", "no_overwrite"), ("quiet", "verbose")):
         if values[one] and values[other]:
             raise UsageError(f"--{one} and --{other.replace('_', '-')} exclude each other.")

@@ -20,7 +20,7 @@ from vidcolor.color.planes import ColorSpace, lab_to_ycc
 from vidcolor.color.resize import even_sided, shrink
 from vidcolor.frames import ChromaLayout, Plane
 
-__all__ = ["ChromaMaker", "ChromaTable", "Upsampling", "guided_fits", "luma_at_chroma"]
+__all__ = ["ChromaMaker", "ChromaTable", "Upsampling", "guided_fits", "luma_at_chroma", "siting_offset"]
 
 FloatImage = npt.NDArray[Any]
 """float32; OpenCV's stubs know no element types."""

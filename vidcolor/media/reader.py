@@ -21,11 +21,13 @@ from av.container import InputContainer
 
 from vidcolor.errors import InputError, UsageError
 from vidcolor.frames import Frame, MediaInfo, Timestamp, VideoInfo
+from vidcolor.limits import MAX_PIXELS
 from vidcolor.media.deinterlace import Deinterlacer, Mode, Timed
 from vidcolor.media.demuxer import Demuxer
 from vidcolor.media.encryption import encrypted, is_encrypted
 from vidcolor.media.faults import Faults
 from vidcolor.media.luma import Planarizer, handed_out, is_plain, luma_plane, plan_luma
+from vidcolor.media.own_chroma import own_chroma
 from vidcolor.media.skim import Mark, Needed, Skimmer
 from vidcolor.media.source import Packet, Source
 from vidcolor.media.subsampling import rare_subsampling
@@ -59,6 +61,8 @@ class VideoReader:
         end: Fraction | None = None,
         deinterlace: Mode = "auto",
         pictures: bool = False,
+        chroma: bool = False,
+        max_pixels: int = MAX_PIXELS,
         needed: Needed | None = None,
         longest_gap: Fraction = Fraction(0),
         notify: Callable[[str], None] = lambda sentence: None,
@@ -73,6 +77,8 @@ class VideoReader:
             deinterlace: "auto" deinterlaces frames marked interlaced, "on" all, "off" none.
             pictures: every frame carries its picture, for ``vidcolor.media.picture``, and frame threads may
                 decode: on more cores faster, but around a damaged packet good frames may be lost as well.
+            chroma: frames bring their own chroma along, where it is not neutral.
+            max_pixels: of the largest picture that is read.
             needed: says which frames are wanted. Others are not handed out, and not decoded where no other
                 frame is predicted from them. It is asked for each packet that has a time, in the order
                 frames are shown. Interlaced films and packets without times give all frames all the same.
@@ -88,12 +94,21 @@ class VideoReader:
             raise UsageError("The range is empty: it must end later than it starts (START to END).")
         self._start, self._end = start or None, end
         self._pictures_wanted, self._needed, self._gap = pictures, needed, longest_gap
+        self._chroma_wanted = chroma
         self._notify = notify
         self._deinterlacer = Deinterlacer(deinterlace)
         self._faults = Faults()
         self._closed = False
         self._reading: Generator[Frame, None, None] | None = None
-        self._demuxer = Demuxer(source, stream=stream, start=self._start, end=end, faults=self._faults)
+        self._max_pixels = max_pixels
+        self._demuxer = Demuxer(
+            source,
+            stream=stream,
+            start=self._start,
+            end=end,
+            max_pixels=max_pixels,
+            faults=self._faults,
+        )
         try:
             self._prepare()
         except BaseException:
@@ -107,6 +122,7 @@ class VideoReader:
             name=self.info.name,
             frame_threads=self._pictures_wanted,
             from_top=self._start is None,
+            max_pixels=self._max_pixels,
         )
         self._times = FrameTimes(_frame_step(self.video))
         plan = plan_luma(self.video.pixel_format)
@@ -265,6 +281,7 @@ class VideoReader:
             duration=duration,
             index=index,
             carrier=picture if carried else None,
+            chroma=own_chroma(picture) if self._chroma_wanted else None,
         )
 
     # The end
@@ -288,6 +305,8 @@ class VideoReader:
         packets = self._decoder.packets
         if not packets:
             return "its video stream is empty"
+        if self._faults.oversized.count:
+            return "they are larger than --max-pixels allows"
         if self._faults.damaged.count:
             return f"{self._faults.damaged.count} of {packets} packets are damaged"
         return "it has no key frame" if self._faults.headless == packets else "the decoder gave none"

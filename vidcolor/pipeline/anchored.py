@@ -2,30 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from vidcolor.color.chroma import ChromaMaker
 from vidcolor.frames import ColorFrame, Frame, VideoInfo
+from vidcolor.motion import warp
+from vidcolor.pipeline.advice import Adviser, Divider
 from vidcolor.pipeline.colorist import Colorist
-from vidcolor.temporal.anchors import Span, Step, carry_size, find_spans, in_shots
+from vidcolor.pipeline.likeness import reach
+from vidcolor.pipeline.retrace import believed
+from vidcolor.temporal.anchors import Span, Step, carry_size, find_spans
 from vidcolor.temporal.blend import load_blend
 from vidcolor.temporal.propagate import Chroma, Propagator
 
-__all__ = ["Anchored"]
+__all__ = ["Anchored", "ColoredAnchor"]
 
 _KEPT = 0.9
 """Of what is carried to an anchor with full belief; the rest is the network's, so that an error does not
-travel through a whole shot."""
+travel through a whole shot. What an adviser said is kept whole."""
+
+_KNOWN = 0.9
+"""From which on what was carried to a pixel is what it is."""
+_NOTHING = 0.02
+"""Firmness that nobody sees."""
+
+_Map = npt.NDArray[np.float32]
+
+
+class ColoredAnchor(NamedTuple):
+    """An anchor with its colour."""
+
+    colored: ColorFrame
+    starts_shot: bool
+
+
+class _Decided(NamedTuple):
+    """The colour of an anchor."""
+
+    chroma: Chroma
+    firm: _Map | None = None
+    """How far it is what an adviser said, ``(h, w)`` in [0, 1] at the size that motion is known at; None:
+    nowhere."""
+    known: _Map | None = None
+    """How far it is known what advisers say, ``(h, w)``; None where ``firm`` is."""
 
 
 class Anchored:
     """Colours a film from anchors. One for a film."""
 
     def __init__(
-        self, colorist: Colorist, make: ChromaMaker, video: VideoInfo, every: int, smooth: float
+        self,
+        colorist: Colorist,
+        make: ChromaMaker,
+        video: VideoInfo,
+        every: int,
+        smooth: float,
+        advisers: Sequence[Adviser] = (),
     ) -> None:
         """
         Args:
@@ -34,8 +71,11 @@ class Anchored:
             video: the stream.
             every: frames there are, on average, to an anchor.
             smooth: how far flicker is taken out, in [0, 1].
+            advisers: who else is asked about anchors; of two that say something, the later one is obeyed.
         """
         self._colorist, self._make, self._every = colorist, make, every
+        self._advisers = advisers
+        self._dividers = [adviser for adviser in advisers if isinstance(adviser, Divider)]
         self._depth = video.bit_depth
         self._size = carry_size(video.height, video.width)
         self._carrier = Propagator(
@@ -47,33 +87,116 @@ class Anchored:
             smooth=smooth,
         )
 
-    def color(self, frames: Iterable[Frame]) -> Iterator[ColorFrame]:
-        """Each frame with its chroma planes, in order; none is dropped."""
-        opening: Chroma | None = None
-        for span in find_spans(in_shots(frames, self._depth), self._size, self._depth, self._every):
+    def color(self, shots: Iterable[tuple[Frame, bool]]) -> Iterator[ColorFrame]:
+        """Each frame with its chroma planes, in order; none is dropped.
+
+        ``shots``: frames, and whether each starts one (:func:`vidcolor.temporal.anchors.in_shots`).
+        """
+        for span, opening, closing in self._spans(shots):
+            yield self._finished(span.steps[0].frame, opening.chroma)
+            between = self._carrier.between(span, opening.chroma, closing and closing.chroma)
+            for step, chroma in zip(span.steps[1:], between, strict=True):
+                yield self._finished(step.frame, chroma)
+
+    def anchors(self, shots: Iterable[tuple[Frame, bool]]) -> Iterator[ColoredAnchor]:
+        """The anchors alone, in order, with the colour they have in :meth:`color`."""
+        for span, opening, _ in self._spans(shots):
+            yield ColoredAnchor(self._finished(span.steps[0].frame, opening.chroma), span.starts_shot)
+
+    def _spans(self, shots: Iterable[tuple[Frame, bool]]) -> Iterator[tuple[Span, _Decided, _Decided | None]]:
+        """Every span with the colour of the anchors at its ends."""
+        opening: _Decided | None = None
+        known = self._is_wanted, self._is_settled
+        for span in find_spans(shots, self._size, self._depth, self._every, *known):
             if opening is None:
                 opening = self._decided(span.steps[0])
             closing = None if span.closing is None else self._decided(span.closing, span, opening)
-            yield self._finished(span.steps[0].frame, opening)
-            between = self._carrier.between(span, opening, closing)
-            for step, chroma in zip(span.steps[1:], between, strict=True):
-                yield self._finished(step.frame, chroma)
+            yield span, opening, closing
             opening = closing
+
+    def _is_wanted(self, frame: Frame) -> bool:
+        wanted = [adviser.wants(frame) for adviser in self._advisers]  # each sees every frame
+        return any(wanted)
+
+    def _is_settled(self, frame: Frame) -> bool:
+        return any(divider.settles(frame) for divider in self._dividers)
 
     def _finished(self, frame: Frame, chroma: Chroma) -> ColorFrame:
         return ColorFrame(frame, *self._make.held(frame.luma, chroma))
 
-    def _decided(self, anchor: Step, span: Span | None = None, opening: Chroma | None = None) -> Chroma:
+    def _decided(self, anchor: Step, span: Span | None = None, opening: _Decided | None = None) -> _Decided:
         """The colour of an anchor; what the anchor before it says is kept where it is believed."""
-        if span is None or opening is None:
-            return self._chroma(anchor.frame)
-        carried, belief = self._carrier.onto_closing(span, opening)
         own = self._chroma(anchor.frame)
+        chroma, firm, known = own, None, None
+        if span is not None and opening is not None:
+            chroma, firm, known = self._kept(span, opening, own)
+        for adviser in self._advisers:
+            said = adviser.at(anchor.frame)
+            if said is None:
+                continue
+            chroma = _mixed(chroma, said.chroma, said.weight)
+            heard = self._small(said.weight)
+            firm = heard if firm is None else np.maximum(firm, heard)
+            if said.known is None:
+                known = np.ones(self._size, np.float32)
+            else:
+                sure = self._small(said.known)
+                known = sure if known is None else np.maximum(known, sure)
+        if firm is None or known is None or firm.max() < _NOTHING:
+            return _Decided(chroma)
+        return self._spread(anchor, own, chroma, firm, known)
+
+    def _kept(self, span: Span, opening: _Decided, own: Chroma) -> tuple[Chroma, _Map | None, _Map | None]:
+        """A closing anchor's own colour mixed with what is carried to it, how far that is firm, and where
+        that is known."""
+        carried, belief = self._carrier.onto_closing(span, opening.chroma)
+        kept, firm, known = _KEPT * belief, None, None
+        if opening.firm is not None:
+            assert span.closing is not None
+            assert span.closing.way is not None
+            assert opening.known is not None
+            places, trusted = span.closing.way.places, believed(belief)
+            firm = trusted * warp(opening.firm, places)
+            known = trusted * warp(opening.known, places)
+            kept = np.maximum(kept, firm)
         height, width = own.shape[:2]
-        kept = _KEPT * cv2.resize(belief, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
-        mixed: Chroma = np.rint(own + kept * (carried.astype(np.float32) - own)).astype(own.dtype)
-        return mixed
+        weight: Any = cv2.resize(kept, (width, height), interpolation=cv2.INTER_LINEAR)
+        return _mixed(own, carried, weight), firm, known
+
+    def _spread(self, anchor: Step, own: Chroma, chroma: Chroma, firm: _Map, known: _Map) -> _Decided:
+        """What is firm brought to what belongs to it, where nobody knows whether it is."""
+        unit = 2 ** (self._make.output.bit_depth - 8)
+        guide: Any = np.dstack((anchor.picture, _shrunk(own, self._size) / unit)).astype(np.float32)
+        guide = cv2.GaussianBlur(guide, (3, 3), 0)
+        near = reach(guide, known > _KNOWN)
+        source = np.maximum(near.source, 0)
+        found = firm.ravel()[source] * near.nearness * (1 - known)
+        found = np.where(near.source < 0, 0, found).astype(np.float32)
+        if found.max() < _NOTHING:
+            return _Decided(chroma, firm, known)
+        colour = _shrunk(chroma, self._size).reshape(-1, 2)[source].astype(np.float32)
+        height, width = chroma.shape[:2]
+        # Ways from neighbouring pixels may start apart.
+        planes = cv2.blur(np.dstack((colour * found[..., None], found)), (3, 3))
+        larger: Any = cv2.resize(planes, (width, height), interpolation=cv2.INTER_LINEAR)
+        colour = larger[..., :2] / np.maximum(larger[..., 2:], np.float32(1e-6))
+        chroma = _mixed(chroma, colour, larger[..., 2])
+        return _Decided(chroma, np.maximum(firm, found), np.maximum(known, found))
+
+    def _small(self, plane: _Map) -> _Map:
+        """A plane at the size that motion is known at."""
+        return _shrunk(plane, self._size)
 
     def _chroma(self, frame: Frame) -> Chroma:
         found = self._colorist.color_one(frame)
         return np.dstack(self._make(frame.luma, found.ab))
+
+
+def _mixed(one: Chroma, other: Chroma, weight: _Map) -> Chroma:
+    """``other`` where the weight is 1, ``one`` where it is 0; ``(H, W)`` as the two."""
+    mixed: Chroma = np.rint(one + weight[..., None] * (other.astype(np.float32) - one)).astype(one.dtype)
+    return mixed
+
+
+def _shrunk(planes: Any, size: tuple[int, int]) -> Any:
+    return cv2.resize(planes, size[::-1], interpolation=cv2.INTER_AREA)

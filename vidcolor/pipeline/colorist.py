@@ -89,15 +89,18 @@ class Colorist:
         while batch := list(islice(source, self.batch_size)):
             yield from self._color_batch(batch)
 
-    def color_one(self, frame: Frame) -> AbFrame:
-        """A single frame with its ab."""
-        found = self._network_or_none([self._lightness(frame.luma)])
+    def color_one(self, frame: Frame, hints: npt.NDArray[np.float32] | None = None) -> AbFrame:
+        """A single frame with its ab.
+
+        ``hints``: ``(3, h, w)`` of the network's size, upright: a, b in Lab units and a confidence in [0, 1].
+        """
+        found = self._network_or_none([self.lightness(frame.luma)], hints)
         if found is None:
             raise self._too_little()
         return AbFrame(frame, (found[0][0], found[0][1]))
 
     def _color_batch(self, batch: list[Frame]) -> Iterator[AbFrame]:
-        pictures = [self._lightness(frame.luma) for frame in batch]
+        pictures = [self.lightness(frame.luma) for frame in batch]
         done = 0
         while done < len(batch):
             count = min(self.batch_size, len(batch) - done)
@@ -110,14 +113,14 @@ class Colorist:
             done += count
 
     def _network_or_none(
-        self, pictures: list[npt.NDArray[np.float32]]
+        self, pictures: list[npt.NDArray[np.float32]], hints: npt.NDArray[np.float32] | None = None
     ) -> list[npt.NDArray[np.float32]] | None:
         """As :meth:`_network`; None when memory ran out.
 
         The error is let go of here: while it is held, so is all that the failed call had in memory.
         """
         try:
-            return self._network(pictures)
+            return self._network(pictures, hints)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -138,18 +141,21 @@ class Colorist:
             " give a smaller --network-size or another --device."
         )
 
-    def _lightness(self, luma: Plane) -> npt.NDArray[np.float32]:
+    def lightness(self, luma: Plane) -> npt.NDArray[np.float32]:
         """L at the network's size, upright: ``(h, w)`` float32 in [0, 100]."""
         small = shrink(luma, *self.size)
         upright: npt.NDArray[np.float32] = np.rot90(self.lightness_of[small], self.turns)
         return upright
 
-    def _network(self, pictures: list[npt.NDArray[np.float32]]) -> list[npt.NDArray[np.float32]]:
+    def _network(
+        self, pictures: list[npt.NDArray[np.float32]], hints: npt.NDArray[np.float32] | None
+    ) -> list[npt.NDArray[np.float32]]:
         """ab ``(2, h, w)`` of each picture at the network's own grain, turned back to how it is stored."""
         stack = torch.from_numpy(np.stack(pictures)[:, None]).to(self.device)
         with autocast(self.device, self.precision):
             told = None if self.condition is None else self.condition.expand(len(stack), -1)
-            ab = self.model.infer(stack.contiguous(memory_format=torch.channels_last), None, told)
+            given = None if hints is None else torch.from_numpy(hints)[None].to(self.device)
+            ab = self.model.infer(stack.contiguous(memory_format=torch.channels_last), given, told)
         found = ab[..., :: self.model.grain, :: self.model.grain].float().cpu().numpy()
         found *= self.saturation
         return [np.ascontiguousarray(np.rot90(one, -self.turns, (1, 2))) for one in found]

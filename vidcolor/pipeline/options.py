@@ -5,12 +5,14 @@ Defaults live here and nowhere else. Imports nothing heavy: the command line rea
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
 from vidcolor.errors import UsageError
+from vidcolor.limits import MAX_PIXELS
 
 __all__ = ["EncoderOptions", "Progress", "RunOptions", "Summary"]
 
@@ -47,6 +49,15 @@ class RunOptions:
     the network colours every frame by itself."""
     smooth: float = 0.5
     """How far flicker is taken out of carried colour, in [0, 1]."""
+    keep_colour: Literal["auto", "on", "off"] = "auto"
+    """Which shots pass as they are: "auto": those in colour, not those with a tint or a spot of it; "on": all
+    with any chroma beyond noise; "off": none."""
+    reference: tuple[str, ...] = ()
+    """Paths of pictures that give their colours to what matches them."""
+    anchors: str | None = None
+    """Folder of anchors that somebody painted on (see ``vidcolor anchors``), which are obeyed."""
+    hints: str | None = None
+    """JSON file of colours at points (:mod:`vidcolor.pipeline.hint_file`), which are obeyed."""
     label: str | None = None
     """What the film is of, for a model that was trained with labels."""
     saturation: float = 1.0
@@ -58,6 +69,8 @@ class RunOptions:
     end: Fraction | None = None
     """Seconds from the film's beginning at which to stop (``--to``)."""
     deinterlace: Literal["auto", "on", "off"] = "auto"
+    max_pixels: int = MAX_PIXELS
+    """Of the largest picture that is read; a film of larger ones is refused."""
     overwrite: bool = False
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
 
@@ -66,6 +79,14 @@ class RunOptions:
             raise UsageError(f"smooth must be from 0 to 1, not {self.smooth:g}.")
         if self.anchor_every is not None and self.anchor_every < 1:
             raise UsageError(f"anchor_every must be 1 or more, or None, not {self.anchor_every}.")
+        for name in ("anchors", "hints"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, os.fspath(getattr(self, name)))
+                if self.anchor_every is None:
+                    raise UsageError(f"{name} need colour that is carried; anchor_every must be a number.")
+        if isinstance(self.reference, str | os.PathLike):  # one picture, from Python
+            object.__setattr__(self, "reference", (self.reference,))
+        object.__setattr__(self, "reference", tuple(os.fspath(path) for path in self.reference))
         for name in ("start", "end"):
             given = getattr(self, name)
             if given is not None:  # from Python a time may come as an int or a float

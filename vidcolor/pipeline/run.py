@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +18,30 @@ from vidcolor.color.planes import MATRICES, ColorSpace
 from vidcolor.errors import UsageError
 from vidcolor.frames import ColorFrame, Frame, VideoInfo
 from vidcolor.media.metadata import film_metadata
+from vidcolor.media.own_chroma import has_chroma
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.writer import VideoWriter
 from vidcolor.models import resolve_model
+from vidcolor.pipeline.advice import Adviser
 from vidcolor.pipeline.anchored import Anchored
+from vidcolor.pipeline.by_example import ByExample, read_reference
 from vidcolor.pipeline.colorist import Colorist
+from vidcolor.pipeline.keep import Keeper, Shots
 from vidcolor.pipeline.memory import hold_memory
 from vidcolor.pipeline.names import default_output
 from vidcolor.pipeline.options import EncoderOptions, Progress, RunOptions, Summary
+from vidcolor.pipeline.person import Person
 from vidcolor.pipeline.prefetch import prefetch
+from vidcolor.pipeline.words import listen
+from vidcolor.temporal.anchors import in_shots
+from vidcolor.temporal.reference import Reference
 
 __all__ = ["colorize"]
 
 _FRAMES_AHEAD = 8
 """Decoded frames waiting to be coloured."""
+_BYTES_AHEAD = 256 << 20
+"""Bytes of luma they may take: there are fewer of them where they are very large."""
 _READY = 4
 """Coloured frames waiting for the encoder."""
 
@@ -81,16 +92,31 @@ def colorize(
         start=options.start,
         end=options.end,
         deinterlace=options.deinterlace,
+        chroma=options.keep_colour != "off",
+        max_pixels=options.max_pixels,
         notify=note,
     ) as reader:
         video = _understood(reader.video, note)
+        if video.tags.matrix != reader.video.tags.matrix:
+            options = replace(options, keep_colour="off")  # its own chroma would mean other colours
         colorist = Colorist(loaded.model, video, options, note, film_metadata(reader.info))
+        references = [read_reference(path, video) for path in options.reference]
         stop = threading.Event()
+
+        def persons(make: ChromaMaker) -> list[Person]:
+            person = listen(source, reader, colorist, make, options, note)
+            return [] if person is None else [person]
+
         # Left in reverse, whatever happens: the threads first, and only then what they read and write.
         with (
             _writer(target, reader, video, options, loaded.label, note) as writer,
-            closing(prefetch(reader.frames(writer.copy), _FRAMES_AHEAD, stop)) as frames,
-            closing(prefetch(_colored(frames, colorist, video, writer, options), _READY, stop)) as colored,
+            closing(prefetch(reader.frames(writer.copy), _frames_ahead(video), stop)) as frames,
+            closing(
+                prefetch(
+                    _colored(frames, colorist, video, writer, options, references, persons, note),
+                    *(_READY, stop),
+                )
+            ) as colored,
             _setting(stop),
         ):
             count, total = 0, _expected_frames(video, options)
@@ -108,6 +134,11 @@ def colorize(
         model=loaded.label,
         device=str(colorist.device),
     )
+
+
+def _frames_ahead(video: VideoInfo) -> int:
+    luma = video.width * video.height * (1 if video.bit_depth == 8 else 2)
+    return max(1, min(_FRAMES_AHEAD, _BYTES_AHEAD // luma))
 
 
 @contextmanager
@@ -178,17 +209,45 @@ def _expected_frames(video: VideoInfo, options: RunOptions) -> int | None:
 
 
 def _colored(
-    frames: Iterator[Frame], colorist: Colorist, video: VideoInfo, writer: VideoWriter, options: RunOptions
+    frames: Iterator[Frame],
+    colorist: Colorist,
+    video: VideoInfo,
+    writer: VideoWriter,
+    options: RunOptions,
+    references: list[Reference],
+    listen_to: Callable[[ChromaMaker], list[Person]],
+    notify: Callable[[str], None],
 ) -> Iterator[ColorFrame]:
     """Each frame with the Cb and Cr planes of its colour, as the writer wants them."""
     space = ColorSpace.of(writer.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
     make = ChromaMaker(space, writer.layout, writer.tags.siting, output_depth=writer.bit_depth)
+    persons = listen_to(make)
+    keeper = None
+    if options.keep_colour != "off" and has_chroma(video.pixel_format):
+        keeper = Keeper(make, video.bit_depth, options.keep_colour)
     # What has learnt nothing says the same of every frame: nothing to carry.
-    if options.anchor_every is None or not colorist.model.parameter_count:
-        return _each_by_itself(frames, colorist, make)
-    return Anchored(colorist, make, video, options.anchor_every, options.smooth).color(frames)
+    anchored = options.anchor_every is not None and (
+        colorist.model.parameter_count > 0 or bool(references or persons)
+    )
+    examples = ByExample(references, colorist, make, every_frame=not anchored)
+    shots: Shots = in_shots(frames, video.bit_depth)
+    color: Callable[[Shots], Iterator[ColorFrame]]
+    if anchored and options.anchor_every is not None:
+        asked: list[Adviser] = [examples, *persons]
+        color = Anchored(colorist, make, video, options.anchor_every, options.smooth, asked).color
+    else:
+        if not (references or keeper):
+            shots = ((frame, False) for frame in frames)  # nobody asks, and frames need not wait
+        color = partial(_each_by_itself, colorist=colorist, make=make)
+    # Between anchors nobody knows any more what a person said: pictures then speak at anchors only.
+    if not persons:
+        color = partial(examples.over, color=color)
+    yield from color(shots) if keeper is None else keeper.pass_by(shots, color, examples.see)
+    told = (word for person in persons for word in person.words())
+    for word in (*examples.words(), *told, *(keeper.words() if keeper else ())):
+        notify(word)
 
 
-def _each_by_itself(frames: Iterator[Frame], colorist: Colorist, make: ChromaMaker) -> Iterator[ColorFrame]:
-    for item in colorist.color(frames):
+def _each_by_itself(shots: Shots, colorist: Colorist, make: ChromaMaker) -> Iterator[ColorFrame]:
+    for item in colorist.color(frame for frame, _ in shots):
         yield ColorFrame(item.frame, *make(item.frame.luma, item.ab))

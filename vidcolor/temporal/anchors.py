@@ -82,6 +82,7 @@ def find_spans(
     bit_depth: int,
     every: float,
     given: Callable[[Frame], bool] = lambda frame: False,
+    settled: Callable[[Frame], bool] = lambda frame: False,
 ) -> Iterator[Span]:
     """The film's spans in order; frames wait in memory for at most 1½ times ``every``.
 
@@ -91,11 +92,12 @@ def find_spans(
         bit_depth: of the luma.
         every: frames there are, on average, to an anchor.
         given: whether a frame is an anchor whatever else is.
+        settled: whether only ``given`` says if a frame is one, unless it has been too long since the last.
     """
     finder = _Finder(size, every)
     for frame, starts_shot in frames:
         step = Step(frame, _picture(frame.luma, bit_depth, size))
-        yield from finder.take(step, starts_shot, given(frame))
+        yield from finder.take(step, starts_shot, given(frame), settled(frame))
     yield from finder.end_shot()
 
 
@@ -112,10 +114,12 @@ class _Finder:
         self._every = every
         self._saved = 1.0
         """Anchors that may be set before it is time for them."""
+        self._open_end = True
+        """Whether the frame taken last may still become an anchor."""
         self._span = Span()
         self._tracker: Tracker | None = None
 
-    def take(self, step: Step, starts_shot: bool, given: bool) -> Iterator[Span]:
+    def take(self, step: Step, starts_shot: bool, given: bool, settled: bool) -> Iterator[Span]:
         if starts_shot or self._tracker is None:
             yield from self.end_shot()
             self._open(step, starts_shot=True)
@@ -125,7 +129,8 @@ class _Finder:
         back, forth = self._flow(step.picture, last), self._flow(last, step.picture)
         step.back, step.forth = back, forth
         step.way = self._tracker.step(step.picture, back, forth)
-        if not given and not self._asks(step):
+        self._open_end = not settled
+        if not given and not self._asks(step, early=not settled):
             self._span.steps.append(step)
             return
         self._saved -= not given
@@ -138,7 +143,8 @@ class _Finder:
         span, self._tracker = self._span, None
         if not span.steps:
             return
-        if self._saved >= 1 and len(span.steps) > 2 and self._new_share(span.steps[-1]) > _NEW_AT_END:
+        may = self._open_end and self._saved >= 1 and len(span.steps) > 2
+        if may and self._new_share(span.steps[-1]) > _NEW_AT_END:
             self._saved -= 1
             span.closing = span.steps.pop()
             yield span
@@ -150,12 +156,14 @@ class _Finder:
         self._span = Span([anchor], starts_shot=starts_shot)
         self._tracker = Tracker(self._flow, anchor.picture)
 
-    def _asks(self, step: Step) -> bool:
-        """Whether a frame should be an anchor."""
+    def _asks(self, step: Step, *, early: bool) -> bool:
+        """Whether a frame should be an anchor; ``early``: before it is time for one."""
         length = len(self._span.steps)
         if length >= _LONGEST * self._every:
             return True
-        return length >= _SHORTEST * self._every and self._saved >= 1 and self._new_share(step) > _NEW
+        if not early or length < _SHORTEST * self._every or self._saved < 1:
+            return False
+        return self._new_share(step) > _NEW
 
     def _new_share(self, step: Step) -> float:
         assert step.way is not None

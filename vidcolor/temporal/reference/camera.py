@@ -109,7 +109,7 @@ class FixedCamera:
             confidence *= 1 - near * seen.against
             # And something that has stood there for long may just have uncovered its place.
             confidence = np.maximum(confidence, seen.confidence * (1 - standing))
-        ab = scaled_color(laid.picture.ab, laid.picture.lightness, frame, laid.contrast)
+        ab = scaled_color(laid.picture, frame, laid.contrast, self.reference.reading)
         hints = shifted(np.asarray(cv2.merge((ab, confidence))), shift)
         self.reference.note(hints)
         return hints

@@ -11,7 +11,7 @@ from vidcolor.errors import InputError
 from .alignment import Matrix, Placement, place, placed_at, warp
 from .appearance import Looks, by_looks
 from .features import Features, features_of, groups
-from .picture import LabPicture, lab_picture
+from .picture import LabPicture, Reading
 from .structure import Plane, noise_of, unit_of
 from .trust import scaled_color, trust
 
@@ -47,7 +47,7 @@ class Reference:
             )
         self.name = name
         self._rgb = rgb
-        self._reading = {"transfer": transfer, "primaries": primaries}
+        self.reading = Reading(transfer, primaries)
         self._pictures: dict[tuple[int, int], LabPicture] = {}
         self._features: tuple[tuple[int, int], Features] | None = None
         self._looks: tuple[tuple[int, int], Looks, Looks] | None = None
@@ -80,7 +80,7 @@ class Reference:
         noise = noise_of(lightness)
         placement = self.placed_on(lightness, noise)
         if placement.holds:
-            found = [_hints(*self.laid(placement), lightness, noise)]
+            found = [_hints(*self.laid(placement), lightness, noise, self.reading)]
         else:
             found = self._from_elsewhere(lightness, noise)
         looks = self._by_looks(lightness)
@@ -98,7 +98,7 @@ class Reference:
         if shape not in self._pictures:
             if len(self._pictures) > 3:  # a film has few sizes
                 self._pictures.clear()
-            self._pictures[shape] = lab_picture(self._rgb, shape, **self._reading)
+            self._pictures[shape] = self.reading.picture(self._rgb, shape)
         return self._pictures[shape]
 
     def placed_on(self, lightness: Plane, noise: float) -> Placement:
@@ -149,7 +149,7 @@ class Reference:
         for group in groups(self._features[1], features_of(lightness), shape):
             laid = LabPicture(*(warp(plane, group.matrix, shape=shape) for plane in picture))
             inside = warp(np.ones_like(picture.lightness), group.matrix, outside=0.0, shape=shape) > 0.999
-            found.append(_hints(laid, group.part * inside, lightness, noise))
+            found.append(_hints(laid, group.part * inside, lightness, noise, self.reading))
         return found
 
     def _by_looks(self, lightness: Plane) -> Plane:
@@ -162,10 +162,10 @@ class Reference:
         return by_looks(picture, *self._looks[1:], lightness)
 
 
-def _hints(picture: LabPicture, part: Plane, frame: Plane, noise: float) -> Plane:
+def _hints(picture: LabPicture, part: Plane, frame: Plane, noise: float, reading: Reading) -> Plane:
     """Hints ``(h, w, 3)`` of a picture that lies on a frame where ``part`` says."""
     found = trust(picture.lightness, frame, noise, part)
-    ab = scaled_color(picture.ab, picture.lightness, frame, found.light.contrast)
+    ab = scaled_color(picture, frame, found.light.contrast, reading)
     return cv2.merge((ab, found.confidence))
 
 

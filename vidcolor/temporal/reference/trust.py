@@ -7,13 +7,13 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from .picture import LabPicture, Reading
 from .structure import (
     Agreement,
     Light,
     Plane,
     Structure,
     blur,
-    chroma_of_light,
     compare,
     fit_light,
     ramp,
@@ -34,6 +34,10 @@ _LIT_SHARE = 0.4
 
 _BRIGHTEST = 1.4
 """Limit of what colours are scaled by for brighter light: dark ones are mostly noise."""
+_DARK = 0.3
+"""Y' of the reference below which the light around says more of the light at a place than the place does."""
+_LIGHT = 20.0
+"""Deviation of the window for that, in units."""
 
 
 class Trust(NamedTuple):
@@ -93,12 +97,17 @@ def _confidence(found: Agreement, left: Plane, noise: float, tolerance: Plane | 
     return ramp(same, 0.15, 0.6) * bright
 
 
-def scaled_color(ab: Plane, reference: Plane, frame: Plane, contrast: Plane) -> Plane:
-    """The reference's ``ab`` ``(h, w, 2)`` in the frame's light.
+def scaled_color(picture: LabPicture, frame: Plane, contrast: Plane, reading: Reading) -> Plane:
+    """The picture's colours in a frame's light, ``(h, w, 2)`` a and b.
 
-    ``reference``, ``frame``: ``(h, w)`` L, both blurred here beyond noise; ``contrast``: see :class:`Light`.
+    Displays follow a power of the signal: in k times the light, Cb and Cr are what they were times the ratio
+    of both Y'. ``frame``: ``(h, w)`` L; ``contrast``: see :class:`Light`.
     """
-    sigma = 2 * unit_of(frame.shape)
-    before, after = (chroma_of_light(blur(plane, sigma)) for plane in (reference, frame))
-    scale = np.minimum(after / before, np.float32(_BRIGHTEST)) * contrast
-    return cv2.multiply(ab, cv2.merge((scale, scale)))
+    unit = unit_of(frame.shape)
+    here = reading.luma_of(frame)
+    before, after = (blur(plane, 2 * unit) for plane in (picture.luma, here))
+    around = blur(here, _LIGHT * unit) / np.maximum(blur(picture.luma, _LIGHT * unit), np.float32(0.02))
+    own = np.float32(_DARK**2)
+    ratio = (after * before + own * around) / (before * before + own)
+    scale = np.minimum(ratio, np.float32(_BRIGHTEST)) * contrast
+    return reading.ab_of(here, cv2.multiply(picture.chroma, cv2.merge((scale, scale))))

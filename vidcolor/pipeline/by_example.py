@@ -1,0 +1,194 @@
+"""Colour by example: pictures of the same place or people give their colours to what matches them.
+
+A picture of the very same view gives its colours to every frame, place by place, to what stands still
+(:class:`~vidcolor.temporal.reference.FixedCamera`). One from elsewhere is asked at anchors, and its colours
+are carried on like the network's. Both are mixed in after the network, as far as they are sure: told to it as
+hints, they made its own colours around them worse. A film's own shots in colour serve the grey ones after
+them in the same way.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from vidcolor.color.chroma import ChromaMaker
+from vidcolor.color.planes import chroma_to_rgb
+from vidcolor.color.resize import shrink
+from vidcolor.errors import InputError
+from vidcolor.frames import ColorFrame, Frame, VideoInfo
+from vidcolor.pipeline.advice import Said
+from vidcolor.pipeline.colorist import Colorist
+from vidcolor.pipeline.keep import Shots
+from vidcolor.temporal.reference import NOTHING, FixedCamera, Reference, merged
+
+__all__ = ["ByExample", "read_reference"]
+
+_Hints = npt.NDArray[np.float32]
+"""``(h, w, 3)`` at the network's size, upright: a, b and a confidence."""
+
+_SEEN = 4
+"""Pictures kept of the film's own shots in colour."""
+_COLOR = 8
+"""Codes between the largest and the smallest of R, G and B in what is no longer grey, ..."""
+_COLOR_SHARE = 0.01
+"""... and share of a picture that must be of that kind."""
+
+
+def read_reference(path: str, video: VideoInfo) -> Reference:
+    """A picture in colour from a file, read as the film's own codes are: on a screen both look the same.
+
+    Raises:
+        InputError: it cannot be read, or it is grey.
+    """
+    name = Path(path).name
+    try:
+        data = np.frombuffer(Path(path).read_bytes(), np.uint8)
+    except OSError as error:
+        raise InputError(f"The reference {path!r} cannot be read: {error.strerror}.") from None
+    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if bgr is None:
+        raise InputError(f"The reference {path!r} is no picture that can be read, such as PNG or JPEG.")
+    small = cv2.blur(bgr, (3, 3))
+    if float((np.ptp(small, axis=2) >= _COLOR).mean()) < _COLOR_SHARE:
+        raise InputError(f"The reference {path!r} is grey: it has no colours to give.")
+    rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+    return Reference(rgb, name=name, transfer=video.tags.transfer, primaries=video.tags.primaries)
+
+
+class ByExample:
+    """Mixes the colours of pictures into a film's; an adviser at its anchors. One for a film."""
+
+    def __init__(
+        self, references: Sequence[Reference], colorist: Colorist, make: ChromaMaker, *, every_frame: bool
+    ) -> None:
+        """
+        Args:
+            references: the pictures.
+            colorist: whose size and lightness they are compared at.
+            make: makes chroma planes of their ab.
+            every_frame: there are no anchors: pictures from elsewhere are asked at every frame too.
+        """
+        self._given = references
+        self._seen = deque[Reference](maxlen=_SEEN)
+        """Of the film's own shots in colour, the latest ones."""
+        self._last: ColorFrame | None = None
+        self._colorist, self._make = colorist, make
+        self._every_frame = every_frame
+        self._cameras = [FixedCamera(reference) for reference in references]
+
+    # The film's own colour
+
+    def see(self, colored: ColorFrame, starts_shot: bool) -> None:
+        """Takes the next frame of the film that is in colour already: the last of each shot is an example to
+        what comes after it."""
+        if starts_shot:
+            self._learn()
+        self._last = colored
+
+    def _learn(self) -> None:
+        """Keeps the last frame in colour: of a camera that stands still it is the day before the night."""
+        if self._last is not None:
+            self._seen.append(self._picture_of(self._last))
+            self._cameras = [*self._cameras[: len(self._given)], FixedCamera(self._seen[-1])]
+            self._last = None
+
+    def _picture_of(self, colored: ColorFrame) -> Reference:
+        """A frame in colour, upright and at the network's size."""
+        size, make = self._colorist.size, self._make
+        luma_scale, luma_offset = make.space.luma_scale
+        scale, offset = make.output.chroma_scale
+        luma = torch.from_numpy(shrink(colored.frame.luma, *size).astype(np.float32))
+        planes = (shrink(np.ascontiguousarray(plane), *size) for plane in (colored.cb, colored.cr))
+        cb, cr = ((torch.from_numpy(plane.astype(np.float32)) - offset) / scale for plane in planes)
+        signal = chroma_to_rgb((luma - luma_offset) / luma_scale, cb, cr, make.space)
+        codes = (255 * signal.clamp(0, 1)).round().permute(1, 2, 0).to(torch.uint8).numpy()
+        rgb = np.ascontiguousarray(np.rot90(codes, self._colorist.turns))
+        return Reference(rgb, transfer=make.space.transfer, primaries=make.space.primaries)
+
+    # At anchors
+
+    def wants(self, frame: Frame) -> bool:
+        """No frame must be an anchor for a picture's sake."""
+        return False
+
+    def at(self, frame: Frame) -> Said | None:
+        """What the pictures say of an anchor."""
+        self._learn()
+        pictures = [*self._given, *self._seen]
+        if not pictures:
+            return None
+        lightness = self._colorist.lightness(frame.luma)
+        return self._said(frame, [picture.hints_for(lightness) for picture in pictures])
+
+    # At every frame
+
+    def over(self, shots: Shots, color: Callable[[Shots], Iterator[ColorFrame]]) -> Iterator[ColorFrame]:
+        """What ``color`` makes of the shots, and over it what stands still as the pictures show it."""
+        starts = deque[int]()
+        self._learn()
+        if not self._cameras:
+            yield from color(shots)
+            return
+        self._restart()
+        for colored in color(_noting_starts(shots, starts)):
+            if starts and starts[0] <= colored.frame.index:
+                starts.popleft()
+                self._restart()
+            lightness = self._colorist.lightness(colored.frame.luma)
+            for camera in self._cameras:
+                camera.feed(lightness)
+            said = self._said(colored.frame, self._of_frame(lightness))
+            yield colored if said is None else _mixed(colored, said)
+
+    def _restart(self) -> None:
+        for camera in self._cameras:
+            camera.restart()
+
+    def _of_frame(self, lightness: _Hints) -> list[_Hints]:
+        found = [camera.hints_for(lightness) for camera in self._cameras if camera.found]
+        if found or not self._every_frame:
+            return found
+        return [picture.hints_for(lightness) for picture in self._given]
+
+    def _said(self, frame: Frame, found: list[_Hints]) -> Said | None:
+        """Hints as chroma planes hold them."""
+        if not any(hints[..., 2].any() for hints in found):
+            return None
+        stored = np.rot90(merged(found), -self._colorist.turns)
+        a, b, sure = (np.ascontiguousarray(stored[..., n]) for n in range(3))
+        chroma = np.dstack(self._make(frame.luma, (a, b)))
+        size = chroma.shape[1], chroma.shape[0]
+        return Said(chroma, np.asarray(cv2.resize(sure, size, interpolation=cv2.INTER_LINEAR), np.float32))
+
+    def words(self) -> list[str]:
+        """What a person should know when the film is over."""
+        return [
+            f"{reference.name} matches nothing in the film: no frame shows its place, a part of it, or what"
+            " looks alike; its colours were not used."
+            for reference in self._given
+            if reference.share < NOTHING
+        ]
+
+
+def _noting_starts(shots: Shots, starts: deque[int]) -> Iterator[tuple[Frame, bool]]:
+    for frame, starts_shot in shots:
+        if starts_shot:
+            starts.append(frame.index)
+        yield frame, starts_shot
+
+
+def _mixed(colored: ColorFrame, said: Said) -> ColorFrame:
+    """A frame's planes, and what is said of them as firmly as it is."""
+    planes = []
+    for own, other in zip((colored.cb, colored.cr), cv2.split(said.chroma), strict=True):
+        start = own.astype(np.float32)
+        codes = start + said.weight * (other - start)
+        planes.append(np.rint(codes).astype(own.dtype))
+    return ColorFrame(colored.frame, planes[0], planes[1])

@@ -1,0 +1,293 @@
+"""A person's word on colour: painted anchors and hints, at their frames and through their shots.
+
+What is said of a frame goes forwards by itself, from anchor to anchor. To go backwards it has to be known
+before its frame is met: when the film comes near, the shot is read once more, ahead, and followed back.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import pairwise
+
+import cv2
+import numpy as np
+
+from vidcolor.color.chroma import ChromaMaker
+from vidcolor.color.resize import shrink
+from vidcolor.frames import Frame, VideoInfo
+from vidcolor.media.reader import VideoReader
+from vidcolor.pipeline.advice import Said, over
+from vidcolor.pipeline.anchor_folder import Division, Painted
+from vidcolor.pipeline.colorist import Colorist
+from vidcolor.pipeline.hint_file import Hint
+from vidcolor.pipeline.painted import Painter, read_picture
+from vidcolor.pipeline.pointed import Pointer
+from vidcolor.pipeline.retrace import brought, chained, follow_back
+from vidcolor.temporal.anchors import carry_size, in_shots
+from vidcolor.temporal.track import Small, Way
+
+__all__ = ["Again", "Person", "Speaker", "Word"]
+
+Word = Painted | Hint
+Again = Callable[[Fraction, Fraction], VideoReader]
+"""Opens the film once more, from one time to another, in seconds from its beginning."""
+
+_LOOK_BACK = 1000
+"""Frames that something said is brought back at most."""
+_LOOK_AHEAD = Fraction(3)
+"""Seconds read beyond a frame: the shot detector decides late."""
+_AT_ONCE = 16
+"""Frames something is said of that are kept at a time, with the colour said."""
+_TOLERANCE = Fraction(1, 50)
+"""Seconds by which a time may lie before its frame, at most half a frame: names of files are cut off, and
+players round."""
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """Frames that are read ahead together."""
+
+    begin: Fraction
+    words: list[Word]
+
+
+@dataclass(slots=True)
+class _Shot:
+    """A shot that is read ahead; while it is, its last frames, then what was found."""
+
+    pictures: deque[Small] = field(default_factory=lambda: deque(maxlen=_LOOK_BACK))
+    keys: deque[int] = field(default_factory=lambda: deque(maxlen=_LOOK_BACK))
+    """Times of the pictures, as pts."""
+    frames: int = 0
+    said: dict[int, Said] = field(default_factory=dict)
+    """By pts."""
+    ways: dict[int, Way] = field(default_factory=dict)
+    """From each station to the next one, by pts, rising."""
+
+
+class Speaker:
+    """Turns words into what is said of a frame."""
+
+    def __init__(
+        self, colorist: Colorist, make: ChromaMaker, painter: Painter, shape: tuple[int, int]
+    ) -> None:
+        """``shape``: width and height of an upright frame."""
+        self._pointer, self._painter, self._shape = Pointer(colorist, make), painter, shape
+
+    def said(self, frame: Frame, words: Sequence[Word]) -> Said:
+        """What words, at least one, say of a frame; hints count more than paint."""
+        said: Said | None = None
+        for word in words:
+            if isinstance(word, Painted):
+                picture = read_picture(word.path, *self._shape)
+                before = None if word.original is None else self._original(word)
+                said = over(self._painter.said(picture, before), said)
+        if hints := [word for word in words if isinstance(word, Hint)]:
+            said = over(self._pointer.said(frame, hints), said)
+        assert said is not None
+        return said
+
+    def _original(self, word: Painted) -> np.ndarray | None:
+        assert word.original is not None
+        width, height = self._shape
+        found = cv2.imdecode(np.frombuffer(word.original.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+        fits = found is not None and found.shape == (2 * max(1, height // 2), max(1, width // 2))
+        return found if fits else None
+
+
+class _Times:
+    """Which frame a time means: the one that is shown then."""
+
+    def __init__(self, begin: Fraction, video: VideoInfo, words: Sequence[Word]) -> None:
+        self._begin = begin
+        self._frame = 1 / video.average_rate if video.average_rate else Fraction(1, 25)
+        self._words = deque(sorted(words, key=lambda word: word.time))
+        self.missed: list[Word] = []
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    def of(self, frame: Frame) -> Fraction:
+        """A frame's time, in seconds from the film's beginning."""
+        return frame.time.exact - self._begin
+
+    def take(self, frame: Frame) -> list[Word]:
+        """The words that mean a frame; frames come in order."""
+        time = self.of(frame)
+        length = frame.duration * frame.time.time_base or self._frame
+        tolerance = min(length / 2, _TOLERANCE)
+        here: list[Word] = []
+        while self._words and self._words[0].time < time + length - tolerance:
+            word = self._words.popleft()
+            (here if word.time >= time - tolerance else self.missed).append(word)
+        return here
+
+
+class Person:
+    """Says what a person painted and hinted at; an adviser."""
+
+    def __init__(
+        self,
+        words: Sequence[Word],
+        speaker: Speaker,
+        video: VideoInfo,
+        *,
+        begin: Fraction,
+        start: Fraction,
+        every: int,
+        division: Division | None,
+        again: Again | None,
+        notify: Callable[[str], None],
+    ) -> None:
+        """
+        Args:
+            words: what is said, each of one time.
+            speaker: turns them into chroma.
+            video: the stream.
+            begin: the film's beginning on the clock of its frames, in seconds.
+            start: first moment that is coloured, in seconds from the beginning.
+            every: frames there are, on average, to an anchor.
+            division: where anchors are known to be.
+            again: opens the film once more; None: it can be read once only, so nothing goes back.
+            notify: gets one sentence for each thing the user should know.
+        """
+        self._speaker, self._video, self._begin = speaker, video, begin
+        self._size = carry_size(video.height, video.width)
+        self._times = _Times(begin, video, words)
+        self._start, self._every, self._division, self._notify = start, every, division, notify
+        self._again = again
+        self._ahead = deque(self._stretches(words) if again is not None else ())
+        self._words: dict[int, list[Word]] = {}
+        """By pts, of anchors that are not yet decided."""
+        self._shots: deque[_Shot] = deque()
+
+    # Adviser
+
+    def wants(self, frame: Frame) -> bool:
+        time = self._times.of(frame)
+        while self._ahead and self._ahead[0].begin <= time + _TOLERANCE:
+            self._shots.extend(self._read_ahead(self._ahead.popleft()))
+        words = self._times.take(frame)
+        if words:
+            self._words[frame.time.pts] = words
+        divided = self._division is not None and time in self._division.anchors
+        return bool(words) or divided or any(frame.time.pts in shot.ways for shot in self._shots)
+
+    def settles(self, frame: Frame) -> bool:
+        """Whether all anchors about a frame are known beforehand."""
+        return self._division is not None and self._times.of(frame) <= self._division.end
+
+    def at(self, frame: Frame) -> Said | None:
+        pts = frame.time.pts
+        while self._shots and all(key < pts for key in self._shots[0].said):
+            self._shots.popleft()
+        words = self._words.pop(pts, None)
+        shot = next((shot for shot in self._shots if pts in shot.ways or pts in shot.said), _Shot())
+        said = shot.said.get(pts)
+        if words and said is None:
+            said = self._speaker.said(frame, words)
+        for later, way in _later(shot, pts):
+            moved = brought(later, way)
+            said = moved if said is None else over(said, moved)
+        return said
+
+    def words(self) -> list[str]:
+        """What a person should know when all frames have gone by."""
+        left = len(self._times) + len(self._times.missed)
+        return [f"{left} of the colours given lie where no frame was coloured; they were not used."] * (
+            left > 0
+        )
+
+    # Reading ahead
+
+    def _stretches(self, words: Sequence[Word]) -> Iterator[_Stretch]:
+        """What has to be read ahead, in order."""
+        reach = _LOOK_BACK / (self._video.average_rate or Fraction(25))
+        stretch: _Stretch | None = None
+        for word in sorted(words, key=lambda word: word.time):
+            begin = max(self._start, word.time - reach)
+            if self._division is not None and word.time <= self._division.end:
+                shots = self._division.shots
+                number = bisect_right(shots, word.time + _TOLERANCE)
+                begin = max(begin, shots[number - 1]) if number else begin
+            last = stretch.words[-1].time if stretch is not None else None
+            if stretch is not None and last is not None and begin <= last:
+                if len(stretch.words) < _AT_ONCE:
+                    stretch.words.append(word)
+                    continue
+                begin = last
+            if stretch is not None:
+                yield stretch
+            stretch = _Stretch(begin, [word])
+        if stretch is not None:
+            yield stretch
+
+    def _read_ahead(self, stretch: _Stretch) -> list[_Shot]:
+        """The shots of a stretch that something is said of, followed back."""
+        if stretch.words[-1].time <= stretch.begin + _TOLERANCE:
+            return []  # of a shot's first frame: nothing lies before it
+        assert self._again is not None
+        times = _Times(self._begin, self._video, stretch.words)
+        found: list[_Shot] = []
+        shot = _Shot()
+        with self._again(stretch.begin, stretch.words[-1].time + _LOOK_AHEAD) as reader:
+            for frame, starts_shot in in_shots(reader.frames(), self._video.bit_depth):
+                if starts_shot:
+                    self._follow(shot)
+                    found.append(shot)
+                    shot = _Shot()
+                shot.frames += 1
+                shot.pictures.append(self._small(frame))
+                shot.keys.append(frame.time.pts)
+                if words := times.take(frame):
+                    shot.said[frame.time.pts] = self._speaker.said(frame, words)
+                if not times:
+                    break
+        self._follow(shot)
+        return [one for one in (*found, shot) if one.said]
+
+    def _small(self, frame: Frame) -> Small:
+        small = shrink(frame.luma, *self._size)
+        bits = self._video.bit_depth
+        return np.ascontiguousarray(small if bits == 8 else (small >> (bits - 8)).astype(np.uint8))
+
+    def _follow(self, shot: _Shot) -> None:
+        """Follows a shot back from the last frame that something is said of, and lets its pictures go."""
+        keys = list(shot.keys)
+        said = [n for n, key in enumerate(keys) if key in shot.said]
+        if said and said[-1] > 0:
+            last = said[-1]
+            if shot.frames > len(keys):
+                self._notify(f"A shot is longer than {_LOOK_BACK} frames; colours go back that far in it.")
+            stations = {0, *said, *self._stations(keys[: last + 1])}
+            ways = follow_back(list(shot.pictures)[: last + 1], sorted(stations))
+            shot.ways = {keys[n]: way for n, way in ways.items()}
+        shot.pictures.clear()
+        shot.keys.clear()
+
+    def _stations(self, keys: Sequence[int]) -> Iterator[int]:
+        """Numbers of frames that will be anchors, or may well be."""
+        for n, key in enumerate(keys):
+            time = key * self._video.time_base - self._begin
+            if self._division is not None and time <= self._division.end:
+                if time in self._division.anchors:
+                    yield n
+            elif (len(keys) - 1 - n) % self._every == 0 and n > self._every // 4:
+                yield n
+
+
+def _later(shot: _Shot, pts: int) -> Iterator[tuple[Said, Way]]:
+    """What is said of the stations after one, and the ways there; the nearest first."""
+    way: Way | None = None
+    stations = [*shot.ways, max(shot.said, default=pts)]
+    for station, following in pairwise(stations):
+        if station == pts:
+            way = shot.ways[station]
+        elif way is not None:
+            way = chained(way, shot.ways[station])
+        if way is not None and following in shot.said:
+            yield shot.said[following], way

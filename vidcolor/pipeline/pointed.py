@@ -1,0 +1,126 @@
+"""What hints say of a frame: their colour at their points, and on what lies there as far as it reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vidcolor.color.chroma import ChromaMaker
+from vidcolor.color.resize import shrink
+from vidcolor.frames import Frame
+from vidcolor.pipeline.advice import Said
+from vidcolor.pipeline.colorist import Colorist
+from vidcolor.pipeline.hint_file import Hint
+from vidcolor.pipeline.likeness import reach
+from vidcolor.temporal.anchors import carry_size
+
+__all__ = ["Pointer"]
+
+_Map = npt.NDArray[np.float32]
+
+_RIM = 0.25
+"""Width of the soft rim around a hint, as a share of its radius; at least 2 pixels."""
+_HEARD = (4.0, 12.0)
+"""Lab units by which the network's colour differs once it has been told a hint: up to the first it is the
+network's own, from the second on the hint's doing."""
+_FULL = 1.6
+"""Times nearness: how far what a hint sits on has its colour in full."""
+_SLACK = 4.0
+"""Times nearness: how far the network is followed; it alone spreads hints over edges."""
+
+
+class Pointer:
+    """Makes what hints say. One for a film."""
+
+    def __init__(self, colorist: Colorist, make: ChromaMaker) -> None:
+        self._colorist, self._make = colorist, make
+
+    def said(self, frame: Frame, hints: Sequence[Hint]) -> Said:
+        """What hints, at least one, say of a frame; of two that overlap the later one is obeyed."""
+        upright = np.rot90(frame.luma, self._colorist.turns).shape
+        plain = self._colorist.color_one(frame).ab
+        own = np.dstack(self._make(frame.luma, plain))
+        near, whose = self._reached(frame, own, hints, upright)
+        chroma, weight = own.astype(np.float32), np.zeros(own.shape[:2], np.float32)
+        if self._colorist.model.takes_hints:
+            chroma, weight = self._told(frame, hints, upright, plain)
+            weight = weight * _enlarged((_SLACK * near).clip(0, 1), weight.shape)
+        near = (_FULL * near).clip(0, 1)
+        for number, hint in enumerate(hints):
+            thing = _enlarged(near * (whose == number), weight.shape)
+            disc = self._stored(_disc(hint, upright, upright), weight.shape)
+            firm = np.maximum(thing, disc)
+            chroma += firm[..., None] * (self._plain(frame, hint) - chroma)
+            weight = np.maximum(weight, firm)
+        return Said(np.rint(chroma).astype(own.dtype), weight)
+
+    def _told(
+        self, frame: Frame, hints: Sequence[Hint], upright: tuple[int, ...], plain: Sequence[Any]
+    ) -> tuple[_Map, _Map]:
+        """The network's colour with the hints, and where they made a difference."""
+        shape = self._colorist.lightness(frame.luma).shape
+        planes = np.zeros((3, *shape), np.float32)
+        for hint in hints:
+            planes[:, _disc(hint, upright, shape) >= 0.5] = np.array((*hint.ab, 1), np.float32)[:, None]
+        told = self._colorist.color_one(frame, planes).ab
+        difference = np.hypot(*(one - other for one, other in zip(plain, told, strict=True)))
+        least, most = _HEARD
+        heard = ((difference - least) / (most - least)).clip(0, 1)
+        chroma = np.dstack(self._make(frame.luma, told)).astype(np.float32)
+        return chroma, _enlarged(heard, chroma.shape[:2])
+
+    def _reached(
+        self, frame: Frame, own: npt.NDArray[Any], hints: Sequence[Hint], upright: tuple[int, ...]
+    ) -> tuple[_Map, npt.NDArray[np.int64]]:
+        """How near each place is to a hint, on what it sits on, and the number of that hint; as stored."""
+        size = carry_size(*frame.luma.shape)
+        luma, chroma = self._make.space.bit_depth, self._make.output.bit_depth
+        planes = shrink(frame.luma, *size) / 2 ** (luma - 8), _shrunk(own, size) / 2 ** (chroma - 8)
+        guide: Any = cv2.GaussianBlur(np.dstack(planes).astype(np.float32), (3, 3), 0)
+        whose = np.full(size, -1)
+        turned = size[::-1] if self._colorist.turns % 2 else size
+        for number, hint in enumerate(hints):
+            inside = np.rot90(_disc(hint, upright, turned) >= 0.5, -self._colorist.turns)
+            whose[inside] = number
+        found = reach(guide, whose >= 0)
+        reached = np.where(found.source < 0, -1, whose.ravel()[np.maximum(found.source, 0)])
+        return found.nearness, reached
+
+    def _plain(self, frame: Frame, hint: Hint) -> npt.NDArray[Any]:
+        """Chroma of a frame that has the hint's colour everywhere."""
+        ab = [np.full((16, 16), value, np.float32) for value in hint.ab]
+        return np.dstack(self._make(frame.luma, ab))
+
+    def _stored(self, plane: Any, shape: tuple[int, ...]) -> _Map:
+        """An upright plane as stored, at the chroma planes' size."""
+        turned = np.ascontiguousarray(np.rot90(plane, -self._colorist.turns), np.float32)
+        larger = shape[0] > turned.shape[0] or shape[1] > turned.shape[1]
+        how = cv2.INTER_LINEAR if larger else cv2.INTER_AREA
+        stored: Any = cv2.resize(turned, shape[1::-1], interpolation=how)
+        return stored
+
+
+def _enlarged(plane: Any, shape: tuple[int, ...]) -> Any:
+    return cv2.resize(np.asarray(plane, np.float32), shape[1::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _shrunk(planes: Any, size: tuple[int, int]) -> Any:
+    return cv2.resize(planes, size[::-1], interpolation=cv2.INTER_AREA)
+
+
+def _disc(hint: Hint, upright: tuple[int, ...], shape: tuple[int, ...]) -> _Map:
+    """1 inside of a hint's radius, falling to 0 at its rim; at another size, at least one pixel of 1."""
+    y, x = (side / whole for side, whole in zip(shape, upright, strict=True))
+    rows, columns = (np.arange(side, dtype=np.float32) for side in shape)
+    # Pixel centres: (n + ½) in either size.
+    dy = (rows + 0.5) / y - 0.5 - hint.y
+    dx = (columns + 0.5) / x - 0.5 - hint.x
+    distance = np.hypot(dx[None], dy[:, None])
+    rim = max(2.0, _RIM * hint.radius)
+    disc: _Map = ((hint.radius + rim - distance) / rim).clip(0, 1).astype(np.float32)
+    disc[min(int(hint.y * y), shape[0] - 1), min(int(hint.x * x), shape[1] - 1)] = 1
+    return disc
