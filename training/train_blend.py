@@ -21,10 +21,13 @@ import av
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from vidcolor.motion import FlowFinder, warp
+from vidcolor.color.resize import shrink
+from vidcolor.motion import FlowFinder, scaled, warp
+from vidcolor.temporal.anchors import carry_size
 from vidcolor.temporal.blend import BlendNet, Carried, mix
 from vidcolor.temporal.track import Tracker
 
@@ -36,6 +39,8 @@ CUT = 0.6
 LEAST_CHROMA = 2.0
 WINDOW, BATCH = (128, 160), 12
 RATE, DECAY = 2e-3, 1e-3
+HARD = 0.02
+"""What a squared code counts beside the logarithm of their mean."""
 
 Sample = dict[str, np.ndarray]
 
@@ -44,12 +49,12 @@ def stretches(data: Path, rng: np.random.Generator) -> list[tuple[Path, int]]:
     """Films to learn from and frames to start at; nothing of what is measured on."""
     train = data / "video" / "train"
     episode = train / "big_buck_bunny_360p_000-300s.mp4"
-    chosen = [(episode, int(n)) for n in rng.integers(0, 7000, 140)]
+    chosen = [(episode, int(n)) for n in rng.integers(0, 7100, 260)]
     chosen += [
         (p, int(rng.integers(0, 120))) for p in (train / "penny_and_chip").glob("*.mp4") for _ in range(3)
     ]
     chosen += [(p, 0) for p in (train / "asl_signers").glob("*.mp4") for _ in range(2)]
-    chosen += [(train / "highway02.avi", int(n)) for n in rng.integers(0, 200, 8)]
+    chosen += [(train / "highway02.avi", int(n)) for n in rng.integers(0, 690, 40)]
     chosen.sort()
     return [chosen[i] for i in rng.permutation(len(chosen))]
 
@@ -85,28 +90,33 @@ def is_of_use(frames: list[np.ndarray]) -> bool:
 def samples_of(frames: list[np.ndarray], rng: np.random.Generator) -> list[Sample]:
     luma = [np.ascontiguousarray(f[..., 0]) for f in frames]
     chroma = [f[..., :0:-1].astype(np.float32) - 128 for f in frames]  # Cb, Cr
+    size = carry_size(*luma[0].shape)
+    pictures = [shrink(plane, *size) for plane in luma]
     last = len(frames) - 1
-    finder = FlowFinder(*luma[0].shape)
-    forth = [finder(luma[k], luma[k + 1]) for k in range(last)]
-    back = [finder(luma[k + 1], luma[k]) for k in range(last)]
+    finder = FlowFinder(*size)
+    forth = [finder(a, b) for a, b in pairwise(pictures)]
+    back = [finder(b, a) for a, b in pairwise(pictures)]
     picked = sorted(rng.choice(np.arange(1, last), min(FRAMES_A_STRETCH, last - 1), replace=False).tolist())
     carried: dict[int, dict[str, np.ndarray]] = {k: {} for k in picked}
     for name, anchor, order in (("before", 0, range(1, last)), ("after", last, range(last - 1, 0, -1))):
-        tracker = Tracker(finder, luma[anchor])
+        tracker = Tracker(finder, pictures[anchor])
         for k in order:
-            way = tracker.step(
-                luma[k], *((back[k - 1], forth[k - 1]) if anchor == 0 else (forth[k], back[k]))
-            )
+            flows = (back[k - 1], forth[k - 1]) if anchor == 0 else (forth[k], back[k])
+            way = tracker.step(pictures[k], *flows)
             if k in carried:
+                places = scaled(way.places, *luma[k].shape)
+                trust = cv2.resize(way.trust, luma[k].shape[::-1], interpolation=cv2.INTER_LINEAR)
                 carried[k] |= {
-                    f"{name}_chroma": warp(chroma[anchor], way.places).astype(np.float16),
-                    f"{name}_trust": way.trust.astype(np.float16),
-                    f"{name}_difference": warp(luma[anchor], way.places).astype(np.int16) - luma[k],
+                    f"{name}_chroma": warp(chroma[anchor], places).astype(np.float16),
+                    f"{name}_trust": trust.astype(np.float16),
+                    f"{name}_difference": (warp(luma[anchor].astype(np.float32), places) - luma[k]).astype(
+                        np.float16
+                    ),
                 }
     return [
         {"luma": luma[k], "chroma": chroma[k].astype(np.float16), "far": np.float32(k / last), **carried[k]}
         for k in picked
-    ]  # fmt: skip
+    ]
 
 
 def make_samples(data: Path, folder: Path) -> list[Path]:
@@ -180,12 +190,16 @@ def _turned(name: str) -> str:
 
 def errors(net: BlendNet | None, batch: dict[str, Tensor]) -> Tensor:
     """Mean squared error of each sample, in codes squared."""
+    small = {name: F.avg_pool2d(plane, 2) for name, plane in batch.items() if name != "far"}
     before, after = (
-        Carried(batch[f"{s}_chroma"], batch[f"{s}_trust"], batch[f"{s}_difference"])
+        Carried(
+            *(small[f"{s}_{name}"] for name in ("chroma", "trust", "difference")), batch[f"{s}_difference"]
+        )
         for s in ("before", "after")
     )
-    how = mix(net, batch["luma"], before, after, batch["far"])
-    return (how.of(before.chroma, after.chroma) - batch["chroma"]).square().mean((1, 2, 3))
+    how = mix(net, small["luma"], before, after, batch["far"])
+    mixed = how.of(batch["before_chroma"], batch["after_chroma"])
+    return (mixed - batch["chroma"]).square().mean((1, 2, 3))
 
 
 def decibels(error: Tensor) -> float:
@@ -206,7 +220,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("VIDCOLOR_DATA", "../shared/data")))
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=12)
-    parser.add_argument("--width", type=int, default=24)
+    parser.add_argument("--width", type=int, default=32)
     parser.add_argument("-o", "--output", type=Path, default=Path("vidcolor/weights/blend.safetensors"))
     options = parser.parse_args()
     torch.manual_seed(0)
@@ -229,8 +243,10 @@ def main() -> None:
             break
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1, step / 50) * (1 + math.cos(math.pi * done)) / 2
-        # The logarithm: a sample counts by its decibels, easy ones as much as hard ones.
-        loss = torch.log(errors(net, batch) + 0.1).mean()
+        # The logarithm: a sample counts by its decibels, easy ones as much as hard ones; and the hardest,
+        # which are what is seen, a little more.
+        error = errors(net, batch)
+        loss = (torch.log(error + 0.1) + HARD * error).mean()
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)

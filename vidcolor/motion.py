@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Flow", "FlowFinder", "follow", "grid", "square", "warp", "weighed"]
+__all__ = ["Flow", "FlowFinder", "follow", "grid", "scaled", "square", "warp", "weighed"]
 
 _LARGE = 128
 """Pixels of the long side from which on all scales that OpenCV wants are there."""
@@ -23,6 +23,7 @@ _SMALLEST = 32
 fit, it writes nan, or reads outside of the picture."""
 
 _PRESETS = {
+    "light": cv2.DISOPTICAL_FLOW_PRESET_FAST,
     "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
     "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
 }
@@ -34,10 +35,10 @@ class FlowFinder:
     OpenCV's keeps pictures of the last size it saw: given another, it reads past their end.
     """
 
-    def __init__(self, height: int, width: int, preset: Literal["fast", "medium"] = "fast") -> None:
+    def __init__(self, height: int, width: int, preset: Literal["light", "fast", "medium"] = "light") -> None:
         self._size = height, width
         self._missing = max(0, _SMALLEST - height), max(0, _SMALLEST - width)
-        self._preset = _PRESETS[preset]
+        self._preset, self._light = _PRESETS[preset], preset == "light"
         self._search, self._refine = self._new(), self._new()
 
     def __call__(self, picture: Picture, other: Picture) -> Flow:
@@ -62,7 +63,11 @@ class FlowFinder:
 
     def _new(self) -> Any:
         # Any: OpenCV's stub wants a flow to start from; without one it starts from none.
-        return cv2.DISOpticalFlow.create(self._preset)
+        search = cv2.DISOpticalFlow.create(self._preset)
+        if self._light:
+            search.setFinestScale(1)
+            search.setVariationalRefinementIterations(0)
+        return search
 
     @property
     def _is_small(self) -> bool:
@@ -116,6 +121,16 @@ def follow(flow: Flow) -> Flow:
     """The places ``(x, y)`` that a flow leads to from each pixel."""
     places: Flow = flow + grid(*flow.shape[:2])
     return places
+
+
+def scaled(places: Flow, height: int, width: int) -> Flow:
+    """Places in a picture of another size, for all its pixels."""
+    if places.shape[:2] == (height, width):
+        return places
+    x, y = width / places.shape[1], height / places.shape[0]
+    moved: Any = cv2.transform(places, np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2]]))
+    larger: Flow = cv2.resize(moved, (width, height), interpolation=cv2.INTER_LINEAR)
+    return larger
 
 
 def weighed(planes: npt.NDArray[Any], weight: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 import vidcolor
@@ -20,9 +21,19 @@ def carried(seed: int, count: int, height: int, width: int, trust: float | None 
     chroma = torch.rand((count, 2, height, width), generator=draw) * 160 - 80
     drawn = torch.rand((count, 1, height, width), generator=draw)
     difference = torch.randn((count, 1, height, width), generator=draw) * 10
-    if trust is None:
-        return Carried(chroma, drawn, difference)
-    return Carried(chroma, torch.full_like(drawn, trust), torch.zeros_like(difference))
+    if trust is not None:
+        drawn, difference = torch.full_like(drawn, trust), torch.zeros_like(difference)
+    finely = F.interpolate(difference, size=fine(height, width))
+    return Carried(chroma, drawn, difference, finely)
+
+
+def fine(height: int, width: int) -> tuple[int, int]:
+    """A size that belief is weighed at; for odd heights the same, as of small films."""
+    return (2 * height, 2 * width) if height % 2 == 0 else (height, width)
+
+
+def enlarged(chroma: Tensor) -> Tensor:
+    return F.interpolate(chroma, size=fine(*chroma.shape[-2:]))
 
 
 def luma(count: int, height: int, width: int) -> Tensor:
@@ -61,12 +72,12 @@ def test_any_size_gives_shares(size: tuple[int, int], net: BlendNet | str | None
     for trust in (None, 0.0, 1.0):
         before, after = (carried(seed, 2, *size, trust=trust) for seed in (1, 2))
         found = mix(net, luma(2, *size), before, after, far(0.0, 1.0))
-        assert found.share.shape == found.kept.shape == (2, 1, *size)
+        assert found.share.shape == found.kept.shape == (2, 1, *fine(*size))
         assert found.around.shape == (2, 2, *size)
         for share in (found.share, found.kept):
             assert share.min() >= 0
             assert share.max() <= 1
-        assert found.of(before.chroma, after.chroma).isfinite().all()
+        assert found.of(enlarged(before.chroma), enlarged(after.chroma)).isfinite().all()
         # Of means, none is beyond what they are of.
         assert found.around.abs().max() <= 81
 
@@ -80,7 +91,8 @@ def test_a_batch_says_what_each_alone_does(net: BlendNet | str | None) -> None:
     whole = mix(net, light, before, after, far(*distances))
     for n, distance in enumerate(distances):
         one, other = (
-            Carried(c.chroma[n : n + 1], c.trust[n : n + 1], c.difference[n : n + 1]) for c in (before, after)
+            Carried(*(x[n : n + 1] for x in (c.chroma, c.trust, c.difference, c.finely)))
+            for c in (before, after)
         )
         single = mix(net, light[n : n + 1], one, other, far(distance))
         own = Mixture(*(plane[n : n + 1] for plane in (whole.share, whole.kept, whole.around)))
@@ -115,8 +127,10 @@ def test_plainly_what_looks_other_is_not_believed() -> None:
     size = (8, 12)
     one, other = carried(1, 1, *size, trust=1.0), carried(2, 1, *size, trust=1.0)
     other.difference += 40
+    other.finely += 40
     assert mix(None, luma(1, *size), one, other, far(0.5)).share.min() > 0.99
     one.difference -= 40
+    one.finely -= 40
     neither = mix(None, luma(1, *size), one, other, far(0.5))
     assert neither.share.mean() == pytest.approx(0.5, abs=0.01)
     assert neither.kept.max() < 0.01
@@ -131,12 +145,13 @@ def test_what_nobody_knows_is_of_the_colour_around() -> None:
     known.chroma[..., 16:32, 20:40] = torch.tensor((-80.0, 80.0))[:, None, None]
     known.trust[..., 16:32, 20:40] = 0
     found = mix(None, luma(1, *size), known, carried(2, 1, *size, trust=0.0), far(0.0))
-    hole = found.of(known.chroma, known.chroma)[0, :, 16:32, 20:40]
+    # Half a pixel on, where the trust around it no longer reaches.
+    hole = found.of(enlarged(known.chroma), enlarged(known.chroma))[0, :, 33:63, 41:79]
     assert (hole[0] - 40).abs().max() < 4
     assert (hole[1] + 20).abs().max() < 4
     lost = carried(2, 1, *size, trust=0.0)
     nothing = mix(None, luma(1, *size), lost, lost, far(0.5))
-    assert nothing.of(lost.chroma, lost.chroma).abs().max() < 1
+    assert nothing.of(enlarged(lost.chroma), enlarged(lost.chroma)).abs().max() < 1
 
 
 @torch.no_grad()
@@ -151,9 +166,9 @@ def test_a_mixture_is_what_it_says() -> None:
 def test_what_is_given_is_left_as_it_is() -> None:
     size = (17, 23)
     given = luma(2, *size), carried(1, 2, *size), carried(2, 2, *size), far(0.4, 0.6)
-    kept = [t.clone() for c in given[1:3] for t in (c.chroma, c.trust, c.difference)]  # type: ignore[union-attr]
+    kept = [t.clone() for c in given[1:3] for t in (c.chroma, c.trust, c.difference, c.finely)]  # type: ignore[union-attr]
     mix(untrained(), *given)  # type: ignore[arg-type]
-    left = [t for c in given[1:3] for t in (c.chroma, c.trust, c.difference)]  # type: ignore[union-attr]
+    left = [t for c in given[1:3] for t in (c.chroma, c.trust, c.difference, c.finely)]  # type: ignore[union-attr]
     assert all(torch.equal(a, b) for a, b in zip(left, kept, strict=True))
 
 
@@ -164,11 +179,9 @@ def test_it_can_be_trained() -> None:
     steps = torch.optim.Adam(net.parameters(), 1e-2)
     losses = []
     for _ in range(12):
-        loss = (
-            (mix(net, light, before, after, far(0.5, 0.5)).of(before.chroma, after.chroma) - before.chroma)
-            .abs()
-            .mean()
-        )
+        how = mix(net, light, before, after, far(0.5, 0.5))
+        wanted = enlarged(before.chroma)
+        loss = (how.of(wanted, enlarged(after.chroma)) - wanted).abs().mean()
         steps.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         steps.step()

@@ -135,11 +135,15 @@ def test_neutral_stays_neutral(net: BlendNet | None, span: Span) -> None:
 
 
 def test_a_colour_on_everything_stays_on_everything(net: BlendNet | None, span: Span) -> None:
-    """Whatever moves or is uncovered: colours are mixtures of those there are."""
+    """Whatever moves; what is uncovered may be calmer where the network doubts that it has the colour."""
     plain = np.full((*HALF, 2), (90, 170), np.uint8)
     for closing in (plain, None):
         for found in between(net, span, plain, closing):
-            assert np.abs(found.astype(int) - plain).max() <= 2
+            off = (found.astype(int) - plain) * np.where(plain < 128, 1, -1)
+            assert off.min() >= -2
+            assert off.max() <= (2 if net is None else 23)  # half of the colour is left at least
+            assert np.quantile(off, 0.9) <= 2
+            assert closing is None or np.quantile(off, 0.99) <= 2
 
 
 def test_no_colour_is_beyond_those_of_the_anchors(net: BlendNet | None, span: Span) -> None:

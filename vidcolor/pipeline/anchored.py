@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from vidcolor.color.chroma import ChromaMaker
 from vidcolor.frames import ColorFrame, Frame, VideoInfo
-from vidcolor.motion import warp
+from vidcolor.motion import scaled, warp
 from vidcolor.pipeline.advice import Adviser, Divider
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.likeness import reach
 from vidcolor.pipeline.retrace import believed
-from vidcolor.temporal.anchors import Span, Step, carry_size, find_spans
+from vidcolor.temporal.anchors import Span, Step, carry_size, find_spans, fine_size
 from vidcolor.temporal.blend import load_blend
 from vidcolor.temporal.propagate import Chroma, Propagator
 
@@ -46,8 +46,7 @@ class _Decided(NamedTuple):
 
     chroma: Chroma
     firm: _Map | None = None
-    """How far it is what an adviser said, ``(h, w)`` in [0, 1] at the size that motion is known at; None:
-    nowhere."""
+    """How far it is what an adviser said, ``(h, w)`` in [0, 1] at the fine size; None: nowhere."""
     known: _Map | None = None
     """How far it is known what advisers say, ``(h, w)``; None where ``firm`` is."""
 
@@ -78,6 +77,7 @@ class Anchored:
         self._dividers = [adviser for adviser in advisers if isinstance(adviser, Divider)]
         self._depth = video.bit_depth
         self._size = carry_size(video.height, video.width)
+        self._fine = fine_size(self._size, (video.height, video.width))
         self._carrier = Propagator(
             self._size,
             make.output.bit_depth,
@@ -138,7 +138,7 @@ class Anchored:
             heard = self._small(said.weight)
             firm = heard if firm is None else np.maximum(firm, heard)
             if said.known is None:
-                known = np.ones(self._size, np.float32)
+                known = np.ones(self._fine, np.float32)
             else:
                 sure = self._small(said.known)
                 known = sure if known is None else np.maximum(known, sure)
@@ -155,7 +155,7 @@ class Anchored:
             assert span.closing is not None
             assert span.closing.way is not None
             assert opening.known is not None
-            places, trusted = span.closing.way.places, believed(belief)
+            places, trusted = scaled(span.closing.way.places, *self._fine), believed(belief)
             firm = trusted * warp(opening.firm, places)
             known = trusted * warp(opening.known, places)
             kept = np.maximum(kept, firm)
@@ -166,7 +166,7 @@ class Anchored:
     def _spread(self, anchor: Step, own: Chroma, chroma: Chroma, firm: _Map, known: _Map) -> _Decided:
         """What is firm brought to what belongs to it, where nobody knows whether it is."""
         unit = 2 ** (self._make.output.bit_depth - 8)
-        guide: Any = np.dstack((anchor.picture, _shrunk(own, self._size) / unit)).astype(np.float32)
+        guide: Any = np.dstack((anchor.fine, _shrunk(own, self._fine) / unit)).astype(np.float32)
         guide = cv2.GaussianBlur(guide, (3, 3), 0)
         near = reach(guide, known > _KNOWN)
         source = np.maximum(near.source, 0)
@@ -174,7 +174,7 @@ class Anchored:
         found = np.where(near.source < 0, 0, found).astype(np.float32)
         if found.max() < _NOTHING:
             return _Decided(chroma, firm, known)
-        colour = _shrunk(chroma, self._size).reshape(-1, 2)[source].astype(np.float32)
+        colour = _shrunk(chroma, self._fine).reshape(-1, 2)[source].astype(np.float32)
         height, width = chroma.shape[:2]
         # Ways from neighbouring pixels may start apart.
         planes = cv2.blur(np.dstack((colour * found[..., None], found)), (3, 3))
@@ -184,8 +184,8 @@ class Anchored:
         return _Decided(chroma, np.maximum(firm, found), np.maximum(known, found))
 
     def _small(self, plane: _Map) -> _Map:
-        """A plane at the size that motion is known at."""
-        return _shrunk(plane, self._size)
+        """A plane at the fine size."""
+        return _shrunk(plane, self._fine)
 
     def _chroma(self, frame: Frame) -> Chroma:
         found = self._colorist.color_one(frame)

@@ -16,7 +16,7 @@ from vidcolor.pipeline.advice import Said
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.hint_file import Hint
 from vidcolor.pipeline.likeness import reach
-from vidcolor.temporal.anchors import carry_size
+from vidcolor.temporal.anchors import carry_size, fine_size
 
 __all__ = ["Pointer"]
 
@@ -77,7 +77,7 @@ class Pointer:
         self, frame: Frame, own: npt.NDArray[Any], hints: Sequence[Hint], upright: tuple[int, ...]
     ) -> tuple[_Map, npt.NDArray[np.int64]]:
         """How near each place is to a hint, on what it sits on, and the number of that hint; as stored."""
-        size = carry_size(*frame.luma.shape)
+        size = fine_size(carry_size(*frame.luma.shape), frame.luma.shape)
         luma, chroma = self._make.space.bit_depth, self._make.output.bit_depth
         planes = shrink(frame.luma, *size) / 2 ** (luma - 8), _shrunk(own, size) / 2 ** (chroma - 8)
         guide: Any = cv2.GaussianBlur(np.dstack(planes).astype(np.float32), (3, 3), 0)

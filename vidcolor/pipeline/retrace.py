@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vidcolor.motion import Flow, FlowFinder, warp
+from vidcolor.motion import FlowFinder, scaled, warp
 from vidcolor.pipeline.advice import Said
-from vidcolor.temporal.track import PHOTOMETRIC, Small, Tracker, Way
+from vidcolor.temporal.track import Small, Tracker, Way, belief
 
-__all__ = ["believed", "brought", "chained", "enlarged", "follow_back"]
+__all__ = ["believed", "brought", "chained", "follow_back"]
 
 _Map = npt.NDArray[np.float32]
 
@@ -51,8 +51,7 @@ def follow_back(pictures: Sequence[Small], stations: Sequence[int]) -> dict[int,
         for n in range(last - 1, first - 1, -1):
             picture, later = pictures[n], pictures[n + 1]
             way = tracker.step(picture, finder(picture, later), finder(later, picture))
-        difference = warp(pictures[last], way.places).astype(np.float32) - pictures[first]
-        ways[first] = Way(way.places, way.trust * np.exp(-((difference / PHOTOMETRIC) ** 2)))
+        ways[first] = Way(way.places, belief(way, pictures[first], pictures[last]))
     return dict(sorted(ways.items()))
 
 
@@ -64,14 +63,6 @@ def chained(first: Way, then: Way) -> Way:
 def brought(said: Said, way: Way) -> Said:
     """What is said of a later frame, as said of the one that the way starts from."""
     height, width = said.weight.shape
-    places = enlarged(way.places, height, width)
+    places = scaled(way.places, height, width)
     kept: Any = cv2.resize(believed(way.trust), (width, height), interpolation=cv2.INTER_LINEAR)
     return Said(warp(said.chroma, places), warp(said.weight, places) * kept, kept)
-
-
-def enlarged(places: Flow, height: int, width: int) -> Flow:
-    """Places in a picture of another size, for all its pixels."""
-    x, y = width / places.shape[1], height / places.shape[0]
-    moved: Any = cv2.transform(places, np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2]]))
-    larger: Flow = cv2.resize(moved, (width, height), interpolation=cv2.INTER_LINEAR)
-    return larger

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from vidcolor.color.resize import shrink
 from vidcolor.frames import Frame, Plane
@@ -19,9 +20,9 @@ from vidcolor.motion import Flow, FlowFinder
 from vidcolor.temporal.shots import ShotDetector, small_luma
 from vidcolor.temporal.track import Small, Tracker, Way, seen_share
 
-__all__ = ["Span", "Step", "carry_size", "find_spans", "in_shots"]
+__all__ = ["Span", "Step", "carry_size", "find_spans", "fine_size", "in_shots"]
 
-_LONG_SIDE = 384
+_LONG_SIDE = 192
 """Of the pictures that motion is looked for in, in pixels."""
 _SHORTEST_SIDE = 32
 _LONGEST = 1.5
@@ -39,6 +40,13 @@ def carry_size(height: int, width: int) -> tuple[int, int]:
     return max(_SHORTEST_SIDE, round(height * scale)), max(_SHORTEST_SIDE, round(width * scale))
 
 
+def fine_size(small: tuple[int, int], film: tuple[int, ...]) -> tuple[int, int]:
+    """Height and width of the pictures that belief is weighed in: twice those that motion is looked for
+    in, as far as the film is that large."""
+    height, width = (max(n, min(2 * n, m)) for n, m in zip(small, film, strict=True))
+    return height, width
+
+
 @dataclass(slots=True)
 class Step:
     """A frame with its motion."""
@@ -46,12 +54,16 @@ class Step:
     frame: Frame
     picture: Small
     """Its luma at :func:`carry_size`, 8 bits."""
+    fine: Small
+    """The same at :func:`fine_size`."""
     back: Flow | None = None
     """From it to the frame before; None: it starts a shot."""
     forth: Flow | None = None
     """From the frame before to it."""
     way: Way | None = None
     """To the anchor before it; None: it starts a shot."""
+    steady: npt.NDArray[np.float32] | None = None
+    """How sure each pixel came from the frame before, ``(h, w)`` in [0, 1]; None: it starts a shot."""
 
 
 @dataclass(slots=True)
@@ -96,14 +108,18 @@ def find_spans(
     """
     finder = _Finder(size, every)
     for frame, starts_shot in frames:
-        step = Step(frame, _picture(frame.luma, bit_depth, size))
+        step = Step(frame, *_pictures(frame.luma, bit_depth, size))
         yield from finder.take(step, starts_shot, given(frame), settled(frame))
     yield from finder.end_shot()
 
 
-def _picture(luma: Plane, bit_depth: int, size: tuple[int, int]) -> Small:
-    small = shrink(luma, *size)
-    return np.ascontiguousarray(small if bit_depth == 8 else (small >> (bit_depth - 8)).astype(np.uint8))
+def _pictures(luma: Plane, bit_depth: int, size: tuple[int, int]) -> tuple[Small, Small]:
+    """Luma as motion is looked for in, and as belief is weighed in."""
+    fine = shrink(luma, *fine_size(size, luma.shape))
+    if bit_depth > 8:
+        fine = (fine >> (bit_depth - 8)).astype(np.uint8)
+    fine = np.ascontiguousarray(fine)
+    return np.ascontiguousarray(shrink(fine, *size)), fine
 
 
 class _Finder:
@@ -129,6 +145,7 @@ class _Finder:
         back, forth = self._flow(step.picture, last), self._flow(last, step.picture)
         step.back, step.forth = back, forth
         step.way = self._tracker.step(step.picture, back, forth)
+        step.steady = self._tracker.steady
         self._open_end = not settled
         if not given and not self._asks(step, early=not settled):
             self._span.steps.append(step)

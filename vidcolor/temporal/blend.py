@@ -7,6 +7,7 @@ believed, the colours of the surroundings are taken.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,8 +25,15 @@ CHROMA_SCALE = 32.0
 LOGIT_SCALE = 4.0
 _DIFFERENCE_LIMIT = 64.0
 _INPUTS = 13
-_OUTPUTS = 2
-"""Logits of the first anchor's share, and of what is kept of the mixture."""
+_OUTPUTS = 3
+"""Logits of the first anchor's share, of what is kept of the mixture, and of how strong the surroundings'
+colour is taken."""
+_GRAIN = 2
+"""Pixels a side that are one to the network."""
+_STRONG = 4.0
+"""Logit of the surroundings' strength that the network starts from."""
+_CALMEST = 0.5
+"""Strength that is left at least: what comes into a picture must not look grey."""
 _LEAST = 1e-4
 _DOUBTFUL = 0.05
 """Belief at which plain propagation takes half of the surroundings' colour."""
@@ -35,7 +43,7 @@ _LEVELS = 4
 
 @dataclass(slots=True)
 class Carried:
-    """What one anchor has carried to frames; a batch ``(B, …, h, w)`` float32."""
+    """What one anchor has carried to frames; a batch ``(B, …)`` float32, at two sizes."""
 
     chroma: Tensor
     """``(B, 2, h, w)``: Cb and Cr in 8-bit codes from neutral."""
@@ -43,11 +51,28 @@ class Carried:
     """``(B, 1, h, w)`` in [0, 1], of the way there; 0 everywhere: there is no such anchor."""
     difference: Tensor
     """``(B, 1, h, w)``: the anchor's luma less the frame's, 8-bit codes."""
+    finely: Tensor
+    """The same at the fine size, ``(B, 1, H, W)``."""
 
     @property
     def belief(self) -> Tensor:
         """Trust in the way and in what it leads to, ``(B, 1, h, w)`` in [0, 1]."""
-        return self.trust * torch.exp(-((self.difference / PHOTOMETRIC) ** 2))
+        return self.trust * _alike(self.difference)
+
+    @property
+    def fine_belief(self) -> Tensor:
+        """The same at the fine size."""
+        return _enlarged(self.trust, self.finely) * _alike(self.finely)
+
+
+def _alike(difference: Tensor) -> Tensor:
+    return torch.exp((difference * difference).mul_(-1 / PHOTOMETRIC**2))
+
+
+def _enlarged(planes: Tensor, like: Tensor) -> Tensor:
+    if planes.shape[-2:] == like.shape[-2:]:
+        return planes
+    return F.interpolate(planes, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
 @dataclass(slots=True)
@@ -55,45 +80,57 @@ class Mixture:
     """How to mix."""
 
     share: Tensor
-    """``(B, 1, h, w)`` in [0, 1]: of the anchor before; the anchor after has the rest."""
+    """``(B, 1, H, W)`` in [0, 1]: of the anchor before; the anchor after has the rest."""
     kept: Tensor
-    """``(B, 1, h, w)`` in [0, 1]: of that mixture; the surroundings have the rest."""
+    """``(B, 1, H, W)`` in [0, 1]: of that mixture; the surroundings have the rest."""
     around: Tensor
     """``(B, 2, h, w)``: what is believed of the surroundings, Cb and Cr in 8-bit codes from neutral."""
 
     def of(self, before: Tensor, after: Tensor) -> Tensor:
-        """The mixture of chroma ``(B, 2, h, w)``."""
-        mixed = after + self.share * (before - after)
-        return self.around + self.kept * (mixed - self.around)
+        """The mixture of chroma ``(B, 2, H, W)``."""
+        around = _enlarged(self.around, before)
+        return around + self.kept * (after + self.share * (before - after) - around)
 
 
 class BlendNet(nn.Module):
-    """Works at half of its input's size, with one level below; any size."""
+    """Works at half of its input's size, with two levels below; any size."""
 
-    def __init__(self, width: int = 24) -> None:
+    def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(_INPUTS, width, 4, 2, padding=1)
-        self.fine = nn.Conv2d(width, width, 3, padding=1)
-        self.down = nn.Conv2d(width, 2 * width, 3, 2, padding=1)
-        self.coarse = nn.ModuleList(nn.Conv2d(2 * width, 2 * width, 3, padding=1) for _ in range(2))
-        self.lift = nn.Conv2d(2 * width, width, 1)
-        self.up = nn.Conv2d(width, width, 3, padding=1)
-        self.head = nn.Conv2d(width, _OUTPUTS, 3, padding=1)
+        middle, low = 2 * width, 3 * width
+        self.stem = nn.Conv2d(_INPUTS, width, _GRAIN, _GRAIN)
+        self.fine = _conv(width, width)
+        self.down = _conv(width, middle, 2)
+        self.middle = _conv(middle, middle)
+        self.down_again = _conv(middle, low, 2)
+        self.low = nn.ModuleList(_conv(low, low) for _ in range(2))
+        self.lift = nn.Conv2d(low, middle, 1)
+        self.up = _conv(middle, middle)
+        self.lift_again = nn.Conv2d(middle, width, 1)
+        self.up_again = _conv(width, width)
+        self.head = nn.Conv2d(width, _OUTPUTS * _GRAIN**2, 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, 13, h, w)`` of :func:`_features` to logits ``(B, 2, h, w)``."""
+        """``(B, 13, h, w)`` of :func:`_features` to logits ``(B, 3, h, w)``."""
         height, width = x.shape[-2:]
-        x = F.pad(x, (0, -width % 4, 0, -height % 4), mode="replicate")
-        x = x.contiguous(memory_format=torch.channels_last)
-        fine = F.relu(self.fine(F.relu(self.stem(x))))
-        low = F.relu(self.down(fine))
-        low = F.relu(self.coarse[0](low))
-        low = F.relu(low + self.coarse[1](low))
-        low = F.interpolate(self.lift(low), scale_factor=2, mode="nearest")
-        out = self.head(F.relu(self.up(F.relu(fine + low))))
-        return F.interpolate(out, scale_factor=2, mode="bilinear")[..., :height, :width]
+        x = F.pad(x, (0, -width % (4 * _GRAIN), 0, -height % (4 * _GRAIN)), mode="replicate")
+        x = F.relu(self.stem(x.contiguous(memory_format=torch.channels_last)))
+        fine = F.relu(x + self.fine(x))
+        middle = F.relu(self.down(fine))
+        middle = F.relu(middle + self.middle(middle))
+        low = F.relu(self.down_again(middle))
+        low = F.relu(low + self.low[1](F.relu(self.low[0](low))))
+        middle = F.relu(middle + F.interpolate(self.lift(low), scale_factor=2, mode="nearest"))
+        middle = F.relu(middle + self.up(middle))
+        fine = F.relu(fine + F.interpolate(self.lift_again(middle), scale_factor=2, mode="nearest"))
+        fine = F.relu(fine + self.up_again(fine))
+        return F.pixel_shuffle(self.head(fine).contiguous(), _GRAIN)[..., :height, :width].contiguous()
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, stride, padding=1)
 
 
 def mix(net: BlendNet | None, luma: Tensor, before: Carried, after: Carried, far: Tensor) -> Mixture:
@@ -105,13 +142,17 @@ def mix(net: BlendNet | None, luma: Tensor, before: Carried, after: Carried, far
         before, after: from the anchors around; one may have no trust anywhere.
         far: ``(B, 1, 1, 1)`` in [0, 1]: how far the frame is on the way from one to the other.
     """
-    beliefs = before.belief, after.belief
-    weights = [(one + _LEAST) * near + 1e-6 for one, near in zip(beliefs, (1 - far, far), strict=True)]
+    fine = before.fine_belief, after.fine_belief
+    weights = [(one + _LEAST) * near + 1e-6 for one, near in zip(fine, (1 - far, far), strict=True)]
     share = torch.log(weights[0] / weights[1])
-    kept = torch.log((torch.maximum(*beliefs) + _LEAST) / _DOUBTFUL)
+    kept = torch.log((torch.maximum(*fine) + _LEAST) / _DOUBTFUL)
+    beliefs = before.belief, after.belief
     around = _around(before.chroma * beliefs[0] + after.chroma * beliefs[1], beliefs[0] + beliefs[1])
     if net is not None:
         said = LOGIT_SCALE * net(_features(luma, before, after, beliefs, far, around)).float()
+        strength = torch.sigmoid(_STRONG + said[:, 2:]) * (1 + math.exp(-_STRONG))
+        around = around * strength.clamp(_CALMEST, 1)
+        said = _enlarged(said[:, :2], share)
         share, kept = share + said[:, :1], kept + said[:, 1:]
     return Mixture(torch.sigmoid(share), torch.sigmoid(kept), around)
 
@@ -156,6 +197,6 @@ def load_blend() -> BlendNet:
     from safetensors.torch import load_file
 
     state = load_file(Path(__file__).parents[1] / "weights" / "blend.safetensors")
-    net = BlendNet(state["fine.weight"].shape[0])
+    net = BlendNet(state["stem.weight"].shape[0])
     net.load_state_dict(state)
     return net.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]

@@ -1,8 +1,8 @@
 """From the colour of anchors to the colour of the frames between them, along motion.
 
-Motion is known at a small size (:func:`vidcolor.temporal.anchors.carry_size`). There it is decided which
-anchor is believed where, and what has to be corrected; what is moved are the anchors' chroma planes
-themselves, at their own size, so that fine colour stays fine.
+Motion is known at a small size (:func:`vidcolor.temporal.anchors.carry_size`), at twice that size it is
+decided which anchor is believed where; what is moved are the anchors' chroma planes themselves, at their own
+size, so that fine colour stays fine.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vidcolor.motion import Flow, FlowFinder, warp, weighed
+from vidcolor.motion import FlowFinder, scaled, warp
 from vidcolor.temporal.anchors import Span, Step
-from vidcolor.temporal.blend import BlendNet, Carried, Mixture, mix
+from vidcolor.temporal.blend import BlendNet, Carried, mix
 from vidcolor.temporal.smooth import Smoother
-from vidcolor.temporal.track import Small, Tracker, Way
+from vidcolor.temporal.track import Tracker, Way, belief
 
 __all__ = ["Chroma", "Propagator"]
 
@@ -34,13 +34,19 @@ _BATCH = 4
 
 
 class _Anchor:
-    """An anchor's colour, at both sizes."""
+    """An anchor's colour, at both sizes, with planes to spare: four go through OpenCV faster than two."""
 
-    def __init__(self, picture: Small, chroma: Chroma, bit_depth: int) -> None:
-        self.picture, self.chroma = picture, chroma
-        small = cv2.resize(chroma, picture.shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float32)
-        self.small: Any = small / np.float32(2 ** (bit_depth - 8)) - np.float32(128)
-        """``(h, w, 2)``, 8-bit codes from neutral."""
+    def __init__(self, step: Step, chroma: Chroma, bit_depth: int) -> None:
+        none = np.zeros(chroma.shape[:2], np.float32)
+        cb, cr = (plane.astype(np.float32) for plane in cv2.split(chroma))
+        self.large: Any = cv2.merge((cb, cr, none, none))
+        """``(H, W, 4)``: Cb and Cr in codes of the film's depth."""
+        size, unit, neutral = step.picture.shape, np.float32(2.0 ** (8 - bit_depth)), np.float32(128)
+        small = [cv2.resize(p, size[::-1], interpolation=cv2.INTER_AREA) * unit - neutral for p in (cb, cr)]
+        self.small: Any = cv2.merge((*small, step.picture.astype(np.float32), np.zeros(size, np.float32)))
+        """``(h, w, 4)``: Cb and Cr in 8-bit codes from neutral, luma in 8-bit codes."""
+        self.luma = step.fine.astype(np.float32)
+        """At the fine size."""
 
 
 class Propagator:
@@ -78,13 +84,13 @@ class Propagator:
             opening, closing: of the anchors at its ends, all ``(H, W, 2)``; closing None where it has none.
         """
         steps = span.steps[1:]
-        before = _Anchor(span.steps[0].picture, opening, self._depth)
+        before = _Anchor(span.steps[0], opening, self._depth)
         after, ways = before, list[Way | None]([None] * len(steps))
         if span.closing is not None and closing is not None:
-            after = _Anchor(span.closing.picture, closing, self._depth)
+            after = _Anchor(span.closing, closing, self._depth)
             ways = list(self._ways_back(steps, span.closing))
         if self._smoother is not None:
-            self._smoother.start(before.picture, before.small)
+            self._smoother.start(before.small[..., :2].copy())
         numbered = iter(enumerate(zip(steps, ways, strict=True), 1))
         while batch := list(islice(numbered, _BATCH)):
             far = [n / (len(steps) + 1) if way is not None else 0.0 for n, (_, way) in batch]
@@ -92,13 +98,12 @@ class Propagator:
 
     def onto_closing(self, span: Span, opening: Chroma) -> tuple[Chroma, _Float]:
         """What a span's anchor says of the next one: its chroma ``(H, W, 2)``, and how far that is to be
-        believed, ``(h, w)`` in [0, 1] at the size that motion is known at."""
+        believed, ``(h, w)`` in [0, 1] at :func:`~vidcolor.temporal.anchors.fine_size`."""
         assert span.closing is not None
         step, way = span.closing, span.closing.way
         assert way is not None
-        anchor = _Anchor(span.steps[0].picture, opening, self._depth)
-        belief = self._carried([step.picture], [way], anchor).belief
-        return warp(opening, _scaled(way.places, *opening.shape[:2])), belief[0, 0].cpu().numpy()
+        moved = warp(opening, scaled(way.places, *opening.shape[:2]))
+        return moved, belief(way, step.fine, span.steps[0].fine)
 
     def _ways_back(self, steps: Sequence[Step], closing: Step) -> list[Way]:
         """From every frame to the anchor after it."""
@@ -115,87 +120,108 @@ class Propagator:
         self, pairs: Sequence[tuple[Step, Way | None]], far: list[float], before: _Anchor, after: _Anchor
     ) -> Iterator[Chroma]:
         forth = [step.way for step, _ in pairs]
-        luma = [step.picture for step, _ in pairs]
         back = [way or step.way for step, way in pairs]
-        carried = self._carried(luma, forth, before)
-        other = self._carried(luma, back, after, [way is None for _, way in pairs])
         half = self._precision != torch.float32
         with (
             torch.inference_mode(),
             torch.autocast(self._device.type, dtype=self._precision if half else None, enabled=half),
         ):
-            stack = torch.from_numpy(np.stack(luma)[:, None].astype(np.float32)).to(self._device)
-            told = torch.tensor(far, dtype=torch.float32, device=self._device)[:, None, None, None]
-            how = mix(self._net, stack, carried, other, told)
-            small = how.of(carried.chroma, other.chroma).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+            luma, fine = (
+                self._sent([p.astype(np.float32) for p in pictures])[:, None]
+                for pictures in ([step.picture for step, _ in pairs], [step.fine for step, _ in pairs])
+            )
+            carried = self._carried(luma, fine, forth, before)
+            other = self._carried(luma, fine, back, after, [way is None for _, way in pairs])
+            how = mix(self._net, luma, carried, other, self._sent(far)[:, None, None, None])
+            shares, kept, around = (x.float().cpu().numpy() for x in (how.share, how.kept, how.around))
+            ends = [x.chroma.cpu().numpy() for x in (carried, other)]
         for n, (step, way) in enumerate(pairs):
             assert step.way is not None
-            correction = self._correction(step, small[n])
-            backward = None if way is None else (after, way)
-            yield self._enlarged(how, n, (before, step.way), backward, correction)
+            share, keep = shares[n, 0], kept[n, 0]
+            rest = self._rest(step, share, keep, around[n], [end[n] for end in ends])
+            yield self._enlarged(share, keep, rest, (before, step.way), None if way is None else (after, way))
 
-    def _correction(self, step: Step, chroma: _Float) -> _Float | None:
-        """What smoothing adds to a frame's chroma, ``(h, w, 2)``; None: nothing."""
+    def _rest(
+        self, step: Step, share: _Float, kept: _Float, around: _Float, ends: Sequence[_Float]
+    ) -> list[_Float]:
+        """What is added to what is kept of the anchors: the surroundings' colour, and what smoothing
+        corrects; two planes ``(h, w)``."""
+        share, kept = (_at_size(plane, *step.picture.shape) for plane in (share, kept))
+        rest = [(1 - kept) * plane for plane in around]
         if self._smoother is None:
-            return None
+            return rest
         assert step.back is not None
-        assert step.forth is not None
-        return self._smoother.step(step.picture, step.back, step.forth, chroma) - chroma
+        assert step.steady is not None
+        mixed = [kept * (b + share * (a - b)) + r for a, b, r in zip(*ends, rest, strict=True)]
+        chroma: Any = cv2.merge(mixed)
+        correction = self._smoother.step(step.back, step.steady, chroma) - chroma
+        return [one + other for one, other in zip(rest, cv2.split(correction), strict=True)]
+
+    def _sent(self, values: Sequence[Any]) -> Tensor:
+        return torch.from_numpy(np.array(values, np.float32)).to(self._device)
 
     def _carried(
         self,
-        luma: Sequence[Small],
+        luma: Tensor,
+        fine: Tensor,
         ways: Sequence[Way | None],
         anchor: _Anchor,
         lost: Sequence[bool] | None = None,
     ) -> Carried:
-        """``lost``: which frames this anchor has nothing to say of."""
-        chroma, trust, difference = [], [], []
-        for picture, way, nothing in zip(luma, ways, lost or [False] * len(ways), strict=True):
+        """What an anchor has carried to frames, by their luma at both sizes.
+
+        ``lost``: which frames this anchor has nothing to say of.
+        """
+        moved, trust, finely = [], [], []
+        for way, nothing in zip(ways, lost or [False] * len(ways), strict=True):
             assert way is not None
-            chroma.append(warp(anchor.small, way.places).transpose(2, 0, 1))
+            moved.append(warp(anchor.small, way.places))
             trust.append(np.zeros_like(way.trust) if nothing else way.trust)
-            difference.append(warp(anchor.picture, way.places).astype(np.float32) - picture)
-
-        def stacked(planes: list[Any]) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(np.stack(planes))).to(self._device)
-
-        return Carried(stacked(chroma), stacked(trust)[:, None], stacked(difference)[:, None])
+            finely.append(warp(anchor.luma, scaled(way.places, *anchor.luma.shape)))
+        planes = self._sent(moved).permute(0, 3, 1, 2).contiguous()
+        return Carried(
+            planes[:, :2],
+            self._sent(trust)[:, None],
+            planes[:, 2:3] - luma,
+            self._sent(finely)[:, None] - fine,
+        )
 
     def _enlarged(
         self,
-        how: Mixture,
-        n: int,
+        share: _Float,
+        kept: _Float,
+        rest: Sequence[_Float],
         forward: tuple[_Anchor, Way],
         backward: tuple[_Anchor, Way] | None,
-        correction: _Float | None,
     ) -> Chroma:
-        """A frame's chroma at its own size."""
-        height, width = forward[0].chroma.shape[:2]
-        kept = how.kept[n, 0]
-        share = how.share[n, 0] if backward is not None else torch.ones_like(kept)
-        sides = [(forward, share * kept)] + ([(backward, (1 - share) * kept)] if backward is not None else [])
-        result: Any = np.zeros((height, width, 2), np.float32)
-        for (anchor, way), weight in sides:
-            moved = warp(anchor.chroma, _scaled(way.places, height, width))
-            cv2.add(result, weighed(moved, _resized(weight, height, width)), dst=result)
+        """A frame's chroma at its own size: of the anchors', and what is added to what is kept of them."""
+        height, width = forward[0].large.shape[:2]
+        moved = _moved(*forward)
+        if backward is not None:
+            near = _at_size(share, height, width)
+            moved = cv2.blendLinear(moved, _moved(*backward), near, 1 - near)
         # What is not kept of the anchors is the surroundings'; it and the correction need no fine detail.
-        unit = np.float32(2 ** (self._depth - 8))
-        rest = ((1 - kept) * (how.around[n] + 128)).permute(1, 2, 0).contiguous().cpu().numpy()
-        if correction is not None:
-            rest = cv2.add(rest, correction)
-        cv2.add(result, _resized(rest * unit, height, width), dst=result)
-        depth = cv2.CV_8U if forward[0].chroma.dtype == np.uint8 else cv2.CV_16U
-        return cv2.addWeighted(result, 1, result, 0, 0, dtype=depth)
+        unit, neutral = 2.0 ** (self._depth - 8), 2.0 ** (self._depth - 1)
+        weight = _at_size(kept, height, width)
+        planes = []
+        for n, plane in enumerate(rest):
+            codes = cv2.extractChannel(moved, n)
+            codes -= np.float32(neutral)
+            codes *= weight
+            depth = cv2.CV_8U if self._depth == 8 else cv2.CV_16U
+            planes.append(
+                cv2.addWeighted(codes, 1, _at_size(plane, height, width), unit, neutral, dtype=depth)
+            )
+        return cv2.merge(planes)
 
 
-def _resized(plane: Tensor | _Float, height: int, width: int) -> Any:
-    values = plane.cpu().numpy() if isinstance(plane, Tensor) else plane
-    return cv2.resize(np.ascontiguousarray(values), (width, height), interpolation=cv2.INTER_LINEAR)
+def _moved(anchor: _Anchor, way: Way) -> Any:
+    return warp(anchor.large, scaled(way.places, *anchor.large.shape[:2]))
 
 
-def _scaled(places: Flow, height: int, width: int) -> Flow:
-    """Places in a picture of another size, for all its pixels."""
-    x, y = width / places.shape[1], height / places.shape[0]
-    larger: Any = cv2.transform(places, np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2]]))
-    return _resized(larger, height, width)
+def _at_size(plane: npt.NDArray[Any], height: int, width: int) -> Any:
+    if plane.shape[:2] == (height, width):
+        return plane
+    shrinks = height < plane.shape[0] and width < plane.shape[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(plane, (width, height), interpolation=how)

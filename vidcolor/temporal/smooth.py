@@ -7,12 +7,10 @@ nearly the same; what really changes colour is left alone.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from vidcolor.motion import Flow, follow, square, warp, weighed
-from vidcolor.temporal.track import PHOTOMETRIC, Small
 
 __all__ = ["Smoother"]
 
@@ -28,27 +26,28 @@ class Smoother:
     def __init__(self, strength: float) -> None:
         """``strength``: in [0, 1]."""
         self._kept = np.float32(_MEMORY * strength)
-        self._picture: Small | None = None
         self._chroma: npt.NDArray[np.float32] | None = None
 
-    def start(self, picture: Small, chroma: npt.NDArray[np.float32]) -> None:
+    def start(self, chroma: npt.NDArray[np.float32]) -> None:
         """An anchor, which stays as it is: chroma ``(h, w, 2)`` in 8-bit codes."""
-        self._picture, self._chroma = picture, chroma
+        self._chroma = chroma
 
     def step(
-        self, picture: Small, back: Flow, forth: Flow, chroma: npt.NDArray[np.float32]
+        self, back: Flow, steady: npt.NDArray[np.float32], chroma: npt.NDArray[np.float32]
     ) -> npt.NDArray[np.float32]:
-        """The next frame; flows as :class:`vidcolor.temporal.track.Tracker` takes them.
+        """The next frame.
+
+        Args:
+            back: from it to the frame before, ``(h, w, 2)``.
+            steady: how sure each of its pixels came from there, ``(h, w)`` in [0, 1].
+            chroma: ``(h, w, 2)`` in 8-bit codes.
 
         Returns:
             ``(h, w, 2)``: the smoothed chroma.
         """
-        assert self._picture is not None
         assert self._chroma is not None
-        at = follow(back)
-        off = cv2.absdiff(warp(self._picture, at), picture).astype(np.float32) / np.float32(PHOTOMETRIC)
-        change = warp(self._chroma, at) - chroma
-        distance = square(back + warp(forth, at)) + off * off + square(change / np.float32(_CHANGE))
-        smoothed: npt.NDArray[np.float32] = chroma + weighed(change, self._kept * np.exp(-distance))
-        self.start(picture, smoothed)
+        change = warp(self._chroma, follow(back)) - chroma
+        little = np.exp(-square(change / np.float32(_CHANGE)))
+        smoothed: npt.NDArray[np.float32] = chroma + weighed(change, self._kept * steady * little)
+        self._chroma = smoothed
         return smoothed

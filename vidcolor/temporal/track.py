@@ -6,27 +6,30 @@ itself: errors of single steps would add up otherwise.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vidcolor.motion import Flow, FlowFinder, follow, grid, square, warp, weighed
+from vidcolor.motion import Flow, FlowFinder, follow, grid, scaled, warp
 
-__all__ = ["PHOTOMETRIC", "Small", "Tracker", "Way", "seen_share"]
+__all__ = ["PHOTOMETRIC", "Small", "Tracker", "Way", "belief", "seen_share"]
 
 Small = npt.NDArray[np.uint8]
 """Luma at the size motion is looked for at, ``(h, w)``."""
+_Map: TypeAlias = npt.NDArray[Any]
+"""``(h, w)`` float32; OpenCV's stubs know no element types."""
 
 PHOTOMETRIC = 12.0
 """Difference of luma, in codes, at which a pixel is probably not the anchor's."""
 _FORGIVEN = 1e-3
 """Trust never falls below this: what was lost may be found again in the anchor."""
-_LARGEST_STEP = 2.0
+_LARGEST_STEP = 1.0
 """Pixels by which looking again may move a pixel."""
 _BETTER = 0.9
-_WINDOW = (9, 9)
+_WINDOW = (5, 5)
 
 
 class Way(NamedTuple):
@@ -42,46 +45,94 @@ class Tracker:
     """Follows one anchor; frames come one after the other, forwards or backwards in time."""
 
     def __init__(self, finder: FlowFinder, anchor: Small) -> None:
-        self._finder, self._anchor = finder, anchor
-        self._way = Way(grid(*anchor.shape), np.ones(anchor.shape, np.float32))
+        self._finder = finder
+        self._home = cv2.split(grid(*anchor.shape))
+        self._anchor, self._luma = anchor, anchor.astype(np.float32)
+        # Planes of one kind go through OpenCV several times as fast as pairs do, and four at once as one.
+        self._state: _Map = cv2.merge((*self._home, np.ones_like(self._luma), self._luma))
+        """``(h, w, 4)`` of the last frame: the way's x and y, trust, luma."""
+        self._steady: _Map = np.ones_like(self._luma)
+
+    @property
+    def steady(self) -> npt.NDArray[np.float32]:
+        """How sure each pixel of the last frame came from the frame before, ``(h, w)`` in [0, 1]."""
+        return self._steady
 
     def step(self, picture: Small, back: Flow, forth: Flow) -> Way:
         """Takes the next frame; ``back`` leads from it to the one before, ``forth`` from there to it."""
-        before = self._way
         at = follow(back)
-        disagreement = square(back + warp(forth, at))
-        trust = warp(before.trust, at, outside=0.0)
-        trust *= np.exp(-disagreement)
+        x, y, trust, before = _planes(warp(self._state, at))
+        sure = np.exp(-_disagreement(back, forth, at))
+        luma = picture.astype(np.float32)
+        off = (before - luma) * np.float32(1 / PHOTOMETRIC)
+        self._steady = sure * np.exp(-off * off)
+        x, y, inside = self._looked_again(picture, luma, *self._inside(x, y))
+        trust *= sure
+        trust *= _within(at)
+        trust *= inside
         np.maximum(trust, _FORGIVEN, out=trust)
-        self._way = Way(self._looked_again(picture, _inside(warp(before.places, at))), trust)
-        return self._way
+        self._state = cv2.merge((x, y, trust, luma))
+        places: Any = cv2.merge((x, y))
+        return Way(places, trust)
 
-    def _looked_again(self, picture: Small, places: Flow) -> Flow:
-        """The places, moved to where the anchor looks more like the picture, if that is close by."""
-        home = grid(*picture.shape)
-        found = _inside(follow(self._finder.refined(picture, self._anchor, places - home)))
-        before, after = (self._difference(picture, p) for p in (places, found))
-        better = (after < _BETTER * before) & (square(found - places) < _LARGEST_STEP**2)
+    def _looked_again(self, picture: Small, luma: _Map, x: _Map, y: _Map) -> tuple[_Map, _Map, _Map]:
+        """The places, moved to where the anchor looks more like the picture, if that is close by; and where
+        what was found is in the anchor at all."""
+        start: Any = cv2.merge((x - self._home[0], y - self._home[1]))
+        found = follow(self._finder.refined(picture, self._anchor, start))
+        inside = _within(found)
+        to_x, to_y = self._inside(*cv2.split(found))
+        off, off_there = (
+            cv2.absdiff(cv2.remap(self._luma, *p, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), luma)
+            for p in ((x, y), (to_x, to_y))
+        )
+        gain = cv2.blur(cv2.addWeighted(off, _BETTER, off_there, -1, 0), _WINDOW)
+        to_x -= x
+        to_y -= y
+        better = (gain > 0) & (to_x * to_x + to_y * to_y < _LARGEST_STEP**2)
         share: Any = cv2.blur(better.astype(np.float32), (3, 3))
-        moved: Flow = places + weighed(found - places, share)
-        return moved
+        return x + share * to_x, y + share * to_y, inside
 
-    def _difference(self, picture: Small, places: Flow) -> npt.NDArray[np.float32]:
-        """How unlike the anchor a picture is around each pixel, in codes."""
-        difference = cv2.absdiff(warp(self._anchor, places), picture)
-        return cv2.blur(difference.astype(np.float32), _WINDOW)  # type: ignore[return-value]
+    def _inside(self, x: _Map, y: _Map) -> tuple[_Map, _Map]:
+        """The nearest places in the picture."""
+        height, width = self._anchor.shape
+        return np.clip(x, 0, width - 1, out=x), np.clip(y, 0, height - 1, out=y)
 
 
-def _inside(places: Flow) -> Flow:
-    """The nearest places in the picture."""
-    height, width = places.shape[:2]
-    np.clip(places[..., 0], 0, width - 1, out=places[..., 0])
-    np.clip(places[..., 1], 0, height - 1, out=places[..., 1])
-    return places
+def _planes(picture: npt.NDArray[Any]) -> Sequence[_Map]:
+    return cv2.split(picture)
+
+
+def _disagreement(back: Flow, forth: Flow, at: Flow) -> _Map:
+    """How far from home the way there and back leads, squared pixels ``(h, w)``."""
+    apart: Any = 0
+    for one, other in zip(_planes(back), _planes(forth), strict=True):
+        one += warp(other, at)
+        one *= one
+        apart += one
+    return apart
+
+
+def _within(places: Flow) -> _Map:
+    """1 where places are in the picture, 0 from a pixel outside on."""
+    inside: Any = 1
+    for place, last in zip(cv2.split(places), (places.shape[1] - 1, places.shape[0] - 1), strict=True):
+        beyond = np.abs(place - np.float32(last / 2)) - np.float32(last / 2)
+        inside = inside * (1 - beyond.clip(0, 1))
+    return inside
+
+
+def belief(way: Way, picture: Small, anchor: Small) -> npt.NDArray[np.float32]:
+    """Trust in a way and in what it leads to, ``(H, W)`` in [0, 1], of pictures of any one size."""
+    there = warp(anchor, scaled(way.places, *picture.shape)).astype(np.float32)
+    off = (there - picture) * np.float32(1 / PHOTOMETRIC)
+    trust: Any = cv2.resize(way.trust, picture.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    believed: npt.NDArray[np.float32] = trust * np.exp(-off * off)
+    return believed
 
 
 def seen_share(way: Way, picture: Small, anchor: Small) -> float:
     """How much of a frame is in its anchor, in [0, 1]."""
     difference = cv2.absdiff(warp(anchor, way.places), picture)
-    seen = cv2.blur((way.trust > 0.1).astype(np.float32) * (difference < 2 * PHOTOMETRIC), (5, 5))
+    seen = cv2.blur((way.trust > 0.1).astype(np.float32) * (difference < 2 * PHOTOMETRIC), (3, 3))
     return float((seen > 0.5).mean())

@@ -129,7 +129,9 @@ def _flows(sample: Pixels, other: Pixels) -> tuple[Flow, Flow]:
         np.asarray(cv2.copyMakeBorder(grey, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
         for grey in (sample, other)
     )
-    find = FlowFinder(*here.shape)  # for each sample its own: several threads are at this
+    find = FlowFinder(
+        here.shape[0], here.shape[1], "fast"
+    )  # for each sample its own: several threads are at this
     return find(here, there)[:height, :width], find(there, here)[:height, :width]
 
 
