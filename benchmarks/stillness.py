@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How still the colour of whole runs is: anchored beside every frame by itself.
 
-    python benchmarks/stillness.py [--seconds 4] [--size 640] [--model NAME|FILE] [CLIP ...]
+    python benchmarks/stillness.py [--seconds 4] [--size 640] [--model NAME|FILE] [--smooth S] [CLIP ...]
 
 Colour films are made grey and coloured again by `vidcolor run`, once with its defaults and once with
 `--anchor-every off`. CDC (as the NTIRE 2023 challenge ranks by it) beside the truth's own, at best equal;
@@ -22,6 +22,7 @@ from clips import DATA
 
 import vidcolor
 from vidcolor.metrics import Cdc, MotionTracker, WarpError, colorfulness
+from vidcolor.pipeline.options import RunOptions
 from vidcolor.temporal.shots import find_shots, small_luma
 
 CODEC = {"codec": "ffv1"}
@@ -84,6 +85,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--size", type=int, default=640, help="long side, in pixels")
     parser.add_argument("--model", default="default")
+    parser.add_argument("--smooth", type=float, default=RunOptions().smooth)
     options = parser.parse_args()
     for clip in options.clips:
         with tempfile.TemporaryDirectory() as folder:
@@ -91,7 +93,8 @@ def main() -> None:
             for name in ("truth", "grey"):
                 shrink_film(clip, paths[name], options.seconds, options.size, grey=name == "grey")
             vidcolor.colorize(paths["grey"], paths["frames"], model=options.model, anchor_every=None, **CODEC)
-            vidcolor.colorize(paths["grey"], paths["anchored"], model=options.model, **CODEC)
+            anchored_in = {"model": options.model, "smooth": options.smooth, **CODEC}
+            vidcolor.colorize(paths["grey"], paths["anchored"], **anchored_in)
             found = {name: measure(paths[name], paths["grey"]) for name in ("truth", "frames", "anchored")}
         truth, frames, anchored = found["truth"], found["frames"], found["anchored"]
         print(
