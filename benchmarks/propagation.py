@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import time
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command does, before torch is loaded
 
 import av
 import numpy as np

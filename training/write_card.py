@@ -59,7 +59,7 @@ Held-out pictures come from the same collections as the training ones, so other 
 - Clothes, cars, furniture: whatever can have any colour turns brownish or stays near grey.
 - Foliage comes out weaker than lawns; sunsets and night lights are not found.
 - Text and title cards get a tint.
-- Colours are decided frame by frame, so they can flicker and change at a cut within one scene.
+- Colours are decided shot by shot, so they can change at a cut within one scene.
 - Dark old film and infra-red footage are unlike what it was trained on.
 """
 

@@ -75,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     The one place where a failure becomes a message and a code.
     """
     console = Console(debug=os.environ.get("VIDCOLOR_DEBUG", "") not in ("", "0"))
+    # Before torch is loaded: threads that wait must not keep the encoder's, or other programs', from working.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         with _signals_unwind(), _any_text_on_stdout():
             code = _run(arguments, console)

@@ -83,7 +83,8 @@ class RunOptions:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, os.fspath(getattr(self, name)))
                 if self.anchor_every is None:
-                    raise UsageError(f"{name} need colour that is carried; anchor_every must be a number.")
+                    needed = "colour that is carried from anchors; --anchor-every must be a number"
+                    raise UsageError(f"{name} need {needed}.")
         if isinstance(self.reference, str | os.PathLike):  # one picture, from Python
             object.__setattr__(self, "reference", (self.reference,))
         object.__setattr__(self, "reference", tuple(os.fspath(path) for path in self.reference))
