@@ -91,6 +91,7 @@ def test_errors_are_one_tree() -> None:
         run_main("--help"),
         run_main("--version"),
         run_main("run", "--help"),
+        run_main("batch", "--help"),
         run_main("info", "--help"),
         run_main("build-dataset", "--help"),
         run_main("train", "--help"),

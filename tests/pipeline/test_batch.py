@@ -14,6 +14,7 @@ import pytest
 
 from tests.clips import decode_pts, make_clip, packets
 from vidcolor.errors import InputError, ModelError, OutputError, UsageError
+from vidcolor.models import create_model, resolve_model, save_weights, weights
 from vidcolor.pipeline.batch import loop
 from vidcolor.pipeline.batch.films import Film, Stamp, find_films, names_for, read_list
 from vidcolor.pipeline.batch.journal import Journal, Record
@@ -225,6 +226,22 @@ def test_a_device_that_is_none_is_found_first() -> None:
     check(OPTIONS, ["cpu"])
     with pytest.raises(UsageError, match="no device 'tricorder'"):
         check(OPTIONS, ["cpu", "tricorder"])
+
+
+def test_a_worker_loads_its_model_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resolve_model("tiny").model is not resolve_model("tiny").model
+    for name in ("wanted", "loaded", "key"):  # put back afterwards
+        monkeypatch.setattr(weights._Kept, name, getattr(weights._Kept, name))
+    weights.keep_models()
+    first = resolve_model("tiny").model
+    assert resolve_model("tiny").model is first
+    path = tmp_path / "a.safetensors"
+    save_weights(path, create_model("tiny"), name="tiny", version="0")
+    loaded = resolve_model(path).model
+    assert loaded is not first
+    assert resolve_model(path).model is loaded
+    os.utime(path, ns=(0, 0))
+    assert resolve_model(path).model is not loaded
 
 
 # --- what is done, and done again: with workers that only pretend ---
