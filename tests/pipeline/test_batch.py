@@ -307,7 +307,7 @@ class Run:
         out = given["output"]
         self.made = [Path(task.output).relative_to(out).as_posix() for task in Pretended.tasks]
         self.counts = {state: count for state, count in self.totals.counts.items() if count}
-        self.notices = [(e.input, e.facts["message"]) for e in self.events if e.kind == "notice"]
+        self.notices = [(e.source, e.facts["message"]) for e in self.events if e.kind == "notice"]
         self.report = json.loads((out / "report.json").read_text())
 
 

@@ -48,7 +48,7 @@ class BatchReporter(Reporter):
         if event.kind == "summary":
             self._summary(**event.facts)
             return
-        name = event.input
+        name = event.source
         if event.kind == "found":
             self._total = event.facts["waiting"]
         elif name is not None and event.kind in ("film", "progress"):
@@ -65,11 +65,11 @@ class BatchReporter(Reporter):
         if event.kind == "progress" and not self._event_is_due():
             return
         if self._events:
-            own = {} if event.input is None else {"input": event.input}
+            own = {} if event.source is None else {"input": event.source}
             emit_json(event=event.kind, **own, **event.facts)
 
     def _say(self, event: Event) -> None:
-        facts, name = event.facts, event.input
+        facts, name = event.facts, event.source
         if event.kind == "found":
             films = "film" if facts["films"] == 1 else "films"
             before = f", {facts['kept']} of them done before" if facts["kept"] else ""

@@ -53,7 +53,7 @@ class Event:
     """Something that happened."""
 
     kind: Literal["found", "film", "progress", "notice", "done", "failed", "summary"]
-    input: str | None
+    source: str | None
     """The film it happened to."""
     facts: dict[str, Any]
 

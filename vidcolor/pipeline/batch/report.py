@@ -23,7 +23,7 @@ State = Literal["waiting", "running", "done", "kept", "failed"]
 class Entry:
     """A film and what became of it."""
 
-    input: str
+    source: str
     output: str | None
     """Path of the result; None where it got no name."""
     state: State = "waiting"
@@ -32,7 +32,7 @@ class Entry:
 
     def to_dict(self) -> dict[str, Any]:
         """As it stands in the report."""
-        return {**self.facts, "input": self.input, "output": self.output, "state": self.state}
+        return {**self.facts, "input": self.source, "output": self.output, "state": self.state}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Totals:
             {state: counts[state] for state in states},
             sum(int(entry.facts.get("frames", 0)) for entry in entries if entry.state == "done"),
             seconds,
-            tuple((e.input, str(e.facts.get("message", ""))) for e in entries if e.state == "failed"),
+            tuple((e.source, str(e.facts.get("message", ""))) for e in entries if e.state == "failed"),
         )
 
     def to_dict(self) -> dict[str, Any]:
