@@ -92,6 +92,7 @@ def test_errors_are_one_tree() -> None:
         run_main("--version"),
         run_main("run", "--help"),
         run_main("anchors", "--help"),
+        run_main("batch", "--help"),
         run_main("info", "--help"),
         run_main("build-dataset", "--help"),
         run_main("train", "--help"),

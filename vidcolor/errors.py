@@ -13,7 +13,11 @@ codes.
     └── UsageError           2   the request itself is wrong, whatever the files hold
 """
 
-__all__ = ["InputError", "ModelError", "OutputError", "UsageError", "VidcolorError"]
+from __future__ import annotations
+
+import os
+
+__all__ = ["InputError", "ModelError", "OutputError", "UsageError", "VidcolorError", "in_words"]
 
 
 class VidcolorError(Exception):
@@ -38,3 +42,20 @@ class UsageError(VidcolorError):
     """The request is wrong in itself: an unknown name, options that contradict each other."""
 
     exit_code = 2
+
+
+def in_words(error: BaseException) -> str:
+    """The sentence for any failure, ours or not, without a full stop.
+
+    >>> in_words(OSError(28, "No space left on device", "out.mp4"))
+    'No space left on device: out.mp4'
+    """
+    if isinstance(error, VidcolorError):
+        return str(error).removesuffix(".")
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    if isinstance(error, OSError) and error.strerror:
+        where = "" if error.filename is None else f": {os.fsdecode(error.filename)}"
+        return f"{error.strerror}{where}"
+    told = f"{type(error).__name__}: {error}".rstrip(": ")
+    return f"internal error: {told}; run again with --debug to see where"

@@ -25,7 +25,7 @@ import click
 
 from vidcolor import __version__
 from vidcolor.cli.console import Console, emit_json, say, write
-from vidcolor.errors import VidcolorError
+from vidcolor.errors import VidcolorError, in_words
 
 __all__ = ["main"]
 
@@ -33,6 +33,7 @@ __all__ = ["main"]
 # when the command runs, so that `--help` costs little more than click.
 COMMANDS = {
     "run": ("vidcolor.cli.run", "Colour a film."),
+    "batch": ("vidcolor.cli.batch", "Colour many films, and go on where it was."),
     "anchors": ("vidcolor.cli.anchors", "Write anchor frames as pictures to paint on."),
     "build-dataset": ("vidcolor.cli.build_dataset", "Make a training set of films and pictures."),
     "info": ("vidcolor.cli.info", "Show what a film holds."),
@@ -124,20 +125,12 @@ def _report(error: BaseException, console: Console) -> int:
 
 def _explain(error: BaseException) -> tuple[int, str]:
     """The exit code of a failure, and the sentence for it."""
-    if isinstance(error, VidcolorError):
-        return error.exit_code, str(error).removesuffix(".")
     if isinstance(error, click.UsageError):
         place = error.ctx.command_path if error.ctx else "vidcolor"
         return 2, f"{error.format_message().rstrip('.')} (see '{place} --help')"
     if isinstance(error, click.ClickException):
         return error.exit_code, error.format_message()
-    if isinstance(error, MemoryError):
-        return 1, "out of memory"
-    if isinstance(error, OSError) and error.strerror:
-        where = "" if error.filename is None else f": {os.fsdecode(error.filename)}"
-        return 1, f"{error.strerror}{where}"
-    told = f"{type(error).__name__}: {error}".rstrip(": ")
-    return 1, f"internal error: {told}; run again with --debug to see where"
+    return error.exit_code if isinstance(error, VidcolorError) else 1, in_words(error)
 
 
 def _report_json(sentence: str, code: int) -> None:

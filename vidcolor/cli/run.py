@@ -26,7 +26,7 @@ from vidcolor.cli.types import KEY_VALUE, TIME, CountOrOff, Number, setting
 from vidcolor.errors import OutputError, UsageError
 from vidcolor.pipeline.options import EncoderOptions, RunOptions
 
-__all__ = ["coloring_options", "command", "film_range"]
+__all__ = ["coloring_options", "command", "encoding_options", "film_range", "take_encoder"]
 
 STDIN = "-"
 
@@ -135,11 +135,54 @@ _COLORING = (
 )
 
 
+_ENCODING = (
+    setting(
+        RunOptions,
+        "smooth",
+        "--smooth",
+        metavar="0..1",
+        type=Number(0),
+        help="How far flicker is taken out of carried colour; 0: not at all.",
+    ),
+    setting(
+        EncoderOptions,
+        "codec",
+        "-c:v",
+        "--codec",
+        metavar="NAME",
+        help="Encoder, in ffmpeg's words.  [default: libx264 where the container holds it]",
+    ),
+    setting(EncoderOptions, "crf", "--crf", type=Number(0), help="Quality of the encoder; lower is better."),
+    setting(EncoderOptions, "preset", "--preset", metavar="NAME", help="Speed of the encoder."),
+    setting(EncoderOptions, "pix_fmt", "--pix-fmt", metavar="NAME", help="Pixel format to encode."),
+    setting(
+        EncoderOptions,
+        "extra",
+        "-e",
+        multiple=True,
+        type=KEY_VALUE,
+        help="Another encoder option; repeatable.",
+    ),
+)
+
+
 def coloring_options(function: Command) -> Command:
     """What part of a film is coloured, and how: the options of every command that colours."""
     for option in reversed(_COLORING):
         function = option(function)
     return function
+
+
+def encoding_options(function: Command) -> Command:
+    """How a film is smoothed and encoded: the options of every command that writes one."""
+    for option in reversed(_ENCODING):
+        function = option(function)
+    return function
+
+
+def take_encoder(values: dict[str, Any]) -> EncoderOptions:
+    """Takes the encoder's options out of a command's values."""
+    return EncoderOptions(**{field.name: values.pop(field.name) for field in fields(EncoderOptions)})
 
 
 @click.command("run", short_help="Colour a film.")
@@ -153,28 +196,7 @@ def coloring_options(function: Command) -> Command:
 @click.option("-y", "--yes", is_flag=True, help="Overwrite the output without asking.")
 @click.option("-n", "--no-overwrite", is_flag=True, help="Never overwrite the output.")
 @coloring_options
-@setting(
-    RunOptions,
-    "smooth",
-    "--smooth",
-    metavar="0..1",
-    type=Number(0),
-    help="How far flicker is taken out of carried colour; 0: not at all.",
-)
-@setting(
-    EncoderOptions,
-    "codec",
-    "-c:v",
-    "--codec",
-    metavar="NAME",
-    help="Encoder, in ffmpeg's words.  [default: libx264 where the container holds it]",
-)
-@setting(EncoderOptions, "crf", "--crf", type=Number(0), help="Quality of the encoder; lower is better.")
-@setting(EncoderOptions, "preset", "--preset", metavar="NAME", help="Speed of the encoder.")
-@setting(EncoderOptions, "pix_fmt", "--pix-fmt", metavar="NAME", help="Pixel format to encode.")
-@setting(
-    EncoderOptions, "extra", "-e", multiple=True, type=KEY_VALUE, help="Another encoder option; repeatable."
-)
+@encoding_options
 @progress_option
 @click.option("-v", "--verbose", is_flag=True, help="Say more.")
 @quiet_option
@@ -191,7 +213,7 @@ def command(console: Console, /, source: str, output: str | None, **values: Any)
     quiet, progress = values.pop("quiet"), values.pop("progress")
     bar = wants_bar(progress, quiet)
     reporter = RunReporter(bar=bar, quiet=quiet, verbose=values.pop("verbose"), events=values.pop("as_json"))
-    encoder = EncoderOptions(**{field.name: values.pop(field.name) for field in fields(EncoderOptions)})
+    encoder = take_encoder(values)
     target = _target(source, output, encoder.codec)
     yes, no = values.pop("yes"), values.pop("no_overwrite")
     overwrite = yes or _may_overwrite(source, target, never=no)

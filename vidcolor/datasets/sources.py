@@ -9,15 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidcolor.errors import InputError
+from vidcolor.media.endings import FILMS
 
 __all__ = ["FILMS", "PICTURES", "Source", "find_pictures", "find_sources"]
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm"})
-FILMS = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts", ".vob", ".wmv",
-     ".flv", ".ogv", ".mxf", ".3gp", ".gif", ".nut", ".y4m", ".dv", ".asf", ".divx"}
-)  # fmt: skip
-"""Endings of films looked for in folders; a film that is named itself may be called anything."""
 
 _OF_A_SET = ("dataset.json", "manifest.jsonl")
 

@@ -29,6 +29,7 @@ __all__ = [
     "DEFAULT",
     "LoadedModel",
     "default_weights",
+    "keep_models",
     "load_model",
     "load_weights",
     "resolve_model",
@@ -212,8 +213,43 @@ def default_weights() -> Path:
     return Path(str(files("vidcolor.weights"))) / "default.safetensors"
 
 
+class _Kept:
+    """The model that was resolved last, in a process that asked for it to be kept."""
+
+    wanted = False
+    key: tuple[object, ...] = ()
+    loaded: LoadedModel | None = None
+
+
+def keep_models() -> None:
+    """From now on this process keeps the model it resolved last, for a worker that colours film after film.
+
+    It is loaded again when its file changes. Everybody who resolves it gets the same one.
+    """
+    _Kept.wanted = True
+
+
 def resolve_model(name: str | os.PathLike[str]) -> LoadedModel:
     """The model for what a user wrote: "default", a registered name, or a weights file.
+
+    Raises:
+        UsageError: it is none of these.
+        ModelError: the weights file cannot be used.
+    """
+    if not _Kept.wanted:
+        return _resolve(name)
+    text = os.fspath(name)
+    file = default_weights() if text == DEFAULT else Path(text)
+    stat = file.stat() if file.exists() else None
+    key = (text, stat and (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    if _Kept.loaded is None or _Kept.key != key:
+        _Kept.loaded = None  # two would not always fit
+        _Kept.key, _Kept.loaded = key, _resolve(name)
+    return _Kept.loaded
+
+
+def _resolve(name: str | os.PathLike[str]) -> LoadedModel:
+    """As :func:`resolve_model`, from the file.
 
     Raises:
         UsageError: it is none of these.

@@ -1,0 +1,325 @@
+"""Many films, one after the other or several at once: what is done stays done, what fails does not stop the
+others."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from vidcolor.errors import InputError, OutputError
+from vidcolor.pipeline.batch.films import Film, Stamp, alike, find_films, names_for
+from vidcolor.pipeline.batch.journal import Journal, Record
+from vidcolor.pipeline.batch.report import Entry, Totals, write_report
+from vidcolor.pipeline.batch.settings import changed, check, digest, settings_of
+from vidcolor.pipeline.batch.worker import Message, Task
+from vidcolor.pipeline.batch.workers import Workers
+from vidcolor.pipeline.options import RunOptions
+
+__all__ = ["BatchOptions", "Event", "color_films"]
+
+_SHORTENED = 200
+"""Stems of more bytes than this may be shortened in the names of files that are being made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOptions:
+    """Which films, where to, and how many at once."""
+
+    output: Path
+    """The folder; it is made where there is none."""
+    inputs: tuple[str, ...] = ()
+    """Files, folders and patterns."""
+    listed: tuple[str, ...] = ()
+    """Files and folders, never patterns."""
+    jobs: int = 1
+    """Films coloured at once."""
+    devices: tuple[str, ...] = ("auto",)
+    """Handed out to the jobs in turn; the device of the run's own options is not used."""
+    watch: float | None = None
+    """Seconds from one look for new films to the next; None: it ends when all are done."""
+    restart: bool = False
+    """Colour again what is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened."""
+
+    kind: Literal["found", "film", "progress", "notice", "done", "failed", "summary"]
+    source: str | None
+    """The film it happened to."""
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    film: Film
+    output: str
+    """Below the output folder."""
+    stamp: Stamp
+
+
+def color_films(batch: BatchOptions, options: RunOptions, tell: Callable[[Event], None]) -> Totals:
+    """Colours films until there are none left or, when it watches, until it is interrupted.
+
+    Args:
+        batch: which films, and where to.
+        options: how each is coloured; ``overwrite`` allows to replace files that no batch made.
+        tell: called with everything that happens.
+
+    Returns:
+        What became of the films, those that failed among them.
+
+    Raises:
+        VidcolorError: nothing can be coloured at all, or the output folder cannot be written to.
+    """
+    check(options, batch.devices)
+    try:
+        batch.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{str(batch.output)!r} cannot be made: {error.strerror}.") from error
+    with Journal(batch.output) as journal:
+        return _Batch(batch, options, tell, journal).run()
+
+
+class _Batch:
+    def __init__(
+        self, batch: BatchOptions, options: RunOptions, tell: Callable[[Event], None], journal: Journal
+    ) -> None:
+        self.batch, self.options, self.tell, self.journal = batch, options, tell, journal
+        self.settings = settings_of(options)
+        self.digest = digest(self.settings)
+        self.names = _Names(batch.output, options.encoder.codec, journal)
+        self.entries: dict[str, Entry] = {}
+        self.waiting: deque[_Job] = deque()
+        self.at_work: set[str] = set()
+        self.seen: dict[str, Stamp] = {}
+        self.handled: dict[str, Stamp] = {}
+        self.noticed: set[str] = set()
+        self.started = time.perf_counter()
+
+    def run(self) -> Totals:
+        self.journal.know(self.digest, self.settings)
+        state = "stopped"
+        try:
+            with Workers[_Job](self.batch.jobs, self.batch.devices) as workers:
+                self._go(workers)
+            state = "finished"
+        finally:
+            totals = self._report(state)
+            self.tell(Event("summary", None, {"state": state, "totals": totals}))
+        return totals
+
+    def _go(self, workers: Workers[_Job]) -> None:
+        """Looks for films, hands them out, and takes down what becomes of them."""
+        watch = self.batch.watch
+        look_at: float | None = time.monotonic()
+        reported = False
+        while True:
+            if look_at is not None and time.monotonic() >= look_at:
+                self._look()
+                look_at = None if watch is None else time.monotonic() + watch
+            while self.waiting and workers.free:
+                self._begin(self.waiting.popleft(), workers)
+                reported = False
+            if not self.waiting and not workers.busy:
+                if watch is None:
+                    return
+                if not reported:
+                    self._report("watching")
+                    reported = True
+            left = None if look_at is None else max(0.0, look_at - time.monotonic())
+            for job, message in workers.listen(left):
+                self._take(job, message)
+
+    def _look(self) -> None:
+        """Puts films in the queue that are there, whole, and not done."""
+        films = find_films(self.batch.inputs, self.batch.listed, self.batch.output, self._notice_once)
+        watching = self.batch.watch is not None
+        if not films and not watching:
+            raise InputError("The inputs hold no films.")
+        self.names.spare({film.real for film in films})
+        kept = len([film for film in films if self._plan(film, watching)])
+        if not watching:
+            self.tell(Event("found", None, {"films": len(films), "kept": kept, "waiting": len(self.waiting)}))
+
+    def _plan(self, film: Film, watching: bool) -> bool:
+        """Decides about one film; whether it was done before."""
+        stamp = Stamp.of(film.path)
+        if film.real in self.at_work or (stamp is not None and self.handled.get(film.real) == stamp):
+            return False
+        if watching and (stamp is None or not self._is_settled(film, stamp)):
+            return False
+        if stamp is None:
+            self._fail(film, None, "there is no such file")
+            return False
+        self.handled[film.real] = stamp
+        try:
+            output = self.names.of(film, stamp)
+        except InputError as error:
+            self._fail(film, None, str(error).removesuffix("."))
+            return False
+        entry = self._entry(film, output)
+        record = self.journal.records.get(output)
+        stale = None if record is None else self._stale(record, stamp)
+        is_done = record is not None and record.state == "done" and stale is None
+        if record is not None and is_done and not self.batch.restart:
+            entry.state, entry.facts = "kept", record.facts
+            return True
+        if stale is not None:
+            self.tell(Event("notice", film.path, {"message": f"It is coloured again: {stale}."}))
+        entry.state, entry.facts = "waiting", {}
+        self.waiting.append(_Job(film, output, stamp))
+        self.at_work.add(film.real)
+        return False
+
+    def _is_settled(self, film: Film, stamp: Stamp) -> bool:
+        """Whether a film has not changed since the last look, and holds anything."""
+        before, self.seen[film.real] = self.seen.get(film.real), stamp
+        return before == stamp and stamp.size > 0
+
+    def _stale(self, record: Record, stamp: Stamp) -> str | None:
+        """Why what is done must be done again."""
+        if record.state != "done":
+            return None
+        if record.stamp != stamp:
+            return "the film has changed"
+        if record.settings != self.digest:
+            before = self.journal.settings.get(record.settings, {})
+            return f"other options ({', '.join(changed(before, self.settings)) or 'unknown'})"
+        if not (self.batch.output / record.output).is_file():
+            return "its result is gone"
+        return None
+
+    def _begin(self, job: _Job, workers: Workers[_Job]) -> None:
+        path = self.batch.output / job.output
+        before = self.journal.records.get(job.output)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self._fail(job.film, job.output, f"{path.parent} cannot be made: {error.strerror}")
+            return
+        is_ours = before is not None and before.ours
+        if not is_ours and os.path.lexists(path) and not self.options.overwrite:
+            self._fail(job.film, job.output, f"{path} exists, and no batch made it; give -y to overwrite it")
+            return
+        if before is not None and before.state == "started":
+            _sweep(path)
+        job = replace(job, stamp=Stamp.of(job.film.path) or job.stamp)
+        self.handled[job.film.real] = job.stamp
+        self.journal.add(self._record(job, "started", {}))
+        self._entry(job.film, job.output).state = "running"
+        self.tell(Event("film", job.film.path, {"output": str(path)}))
+        # Whatever has that name now is ours, or may be replaced.
+        workers.give(job, Task(job.film.path, str(path), replace(self.options, overwrite=True)))
+
+    def _take(self, job: _Job, message: Message) -> None:
+        """Takes down what a worker says."""
+        if message.kind == "progress" or message.kind == "notice":
+            self.tell(Event(message.kind, job.film.path, message.facts))
+            return
+        if message.kind == "failed":
+            _sweep(self.batch.output / job.output)
+            told = {name: text for name, text in message.facts.items() if name == "message"}
+            # A film that fails leaves nothing: what is there is older, and was ours or given up by -y.
+            ours = os.path.lexists(self.batch.output / job.output)
+            self.journal.add(replace(self._record(job, "failed", told), ours=ours))
+            self._fail(job.film, job.output, **message.facts)
+            return
+        facts = {name: value for name, value in message.facts.items() if name != "output"}
+        self.journal.add(self._record(job, "done", facts))
+        entry = self._entry(job.film, job.output)
+        entry.state, entry.facts = "done", facts
+        self.at_work.discard(job.film.real)
+        self.tell(Event("done", job.film.path, message.facts))
+        if Stamp.of(job.film.path) not in (job.stamp, None):
+            again = "" if self.batch.watch is not None else " on the next start"
+            words = f"It has changed while it was coloured; it will be coloured again{again}."
+            self.tell(Event("notice", job.film.path, {"message": words}))
+
+    def _fail(self, film: Film, output: str | None, message: str, traceback: str | None = None) -> None:
+        entry = self._entry(film, output)
+        entry.state, entry.facts = "failed", {"message": message}
+        self.at_work.discard(film.real)
+        more = {} if traceback is None else {"traceback": traceback}
+        self.tell(Event("failed", film.path, {"message": message, **more}))
+
+    def _record(
+        self, job: _Job, state: Literal["started", "done", "failed"], facts: dict[str, Any]
+    ) -> Record:
+        return Record(job.output, job.film.real, job.stamp, self.digest, state, facts)
+
+    def _entry(self, film: Film, output: str | None) -> Entry:
+        path = None if output is None else str(self.batch.output / output)
+        return self.entries.setdefault(film.real, Entry(film.path, path))
+
+    def _report(self, state: str) -> Totals:
+        entries = list(self.entries.values())
+        totals = Totals.of(entries, time.perf_counter() - self.started)
+        write_report(self.batch.output, state, self.settings, entries, totals)
+        return totals
+
+    def _notice_once(self, sentence: str) -> None:
+        """A watcher finds the same thing at every look."""
+        if sentence not in self.noticed:
+            self.noticed.add(sentence)
+            self.tell(Event("notice", None, {"message": sentence}))
+
+
+class _Names:
+    """Who is called what: each film has one name below the output folder, and keeps it."""
+
+    def __init__(self, output: Path, codec: str | None, journal: Journal) -> None:
+        self._output, self._codec, self._journal = output, codec, journal
+        self._names = {record.source: record.output for record in journal.records.values()}
+        self._taken = {alike(record.output): record.source for record in journal.records.values()}
+        self._films: set[str] = set()
+
+    def spare(self, films: set[str]) -> None:
+        """Never gives out the names of these films, by their real paths."""
+        self._films = films
+
+    def of(self, film: Film, stamp: Stamp) -> str:
+        """The output of a film.
+
+        Raises:
+            InputError: the film has no name itself.
+        """
+        known = self._names.get(film.real)
+        for name in names_for(film, self._codec):
+            if known is not None and Path(known).suffix == Path(name).suffix:
+                return known
+            known = None  # made for another container
+            owner = self._taken.get(alike(name))
+            if owner is not None and owner != film.real and not self._has_moved(name, owner, stamp):
+                continue
+            if os.path.realpath(self._output / name) in self._films:
+                continue
+            self._taken[alike(name)] = film.real
+            self._names[film.real] = name
+            return name
+        raise AssertionError("names have no end")
+
+    def _has_moved(self, name: str, owner: str, stamp: Stamp) -> bool:
+        """Whether the film that a name was given to is this one, before somebody moved it."""
+        record = self._journal.records.get(name)
+        return record is not None and record.stamp == stamp and not os.path.lexists(owner)
+
+
+def _sweep(output: Path) -> None:
+    """Removes what a process that was killed left of the film it was making."""
+    stem = re.escape(output.stem)
+    if len(os.fsencode(output.stem)) > _SHORTENED:
+        stem = re.escape(output.stem[: _SHORTENED // 4]) + ".*"
+    left = re.compile(rf"\.{stem}\.part-[0-9a-f]+{re.escape(output.suffix)}", re.DOTALL)
+    with suppress(OSError):
+        for path in output.parent.iterdir():
+            if left.fullmatch(path.name) and path.is_file():
+                path.unlink()

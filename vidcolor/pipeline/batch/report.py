@@ -1,0 +1,85 @@
+"""What a batch leaves behind for people and programs: each film, what became of it, and the counts."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from vidcolor import __version__
+from vidcolor.files import write_aside
+
+__all__ = ["REPORT", "Entry", "State", "Totals", "write_report"]
+
+REPORT = "report.json"
+
+State = Literal["waiting", "running", "done", "kept", "failed"]
+"""Of a film: "kept" was done before, "failed" failed this time."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """A film and what became of it."""
+
+    source: str
+    output: str | None
+    """Path of the result; None where it got no name."""
+    state: State = "waiting"
+    facts: dict[str, Any] = field(default_factory=dict)
+    """As in :class:`~vidcolor.pipeline.batch.journal.Record`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it stands in the report."""
+        return {**self.facts, "input": self.source, "output": self.output, "state": self.state}
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """A batch in numbers."""
+
+    counts: dict[State, int]
+    frames: int
+    """Coloured this time."""
+    seconds: float
+    """Time the batch took this time, in seconds."""
+    failed: tuple[tuple[str, str], ...]
+    """Each film that failed, and why."""
+
+    @classmethod
+    def of(cls, entries: list[Entry], seconds: float) -> Totals:
+        """Adds entries up."""
+        states: tuple[State, ...] = ("done", "kept", "failed", "running", "waiting")
+        counts = Counter(entry.state for entry in entries)
+        return cls(
+            {state: counts[state] for state in states},
+            sum(int(entry.facts.get("frames", 0)) for entry in entries if entry.state == "done"),
+            seconds,
+            tuple((e.source, str(e.facts.get("message", ""))) for e in entries if e.state == "failed"),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
+        return {"films": self.counts, "frames": self.frames, "seconds": round(self.seconds, 3)}
+
+
+def write_report(
+    folder: Path, state: str, settings: dict[str, Any], entries: list[Entry], totals: Totals
+) -> None:
+    """Writes the report of a batch, aside and renamed.
+
+    ``state`` is "finished", "stopped" or "watching".
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    report = {
+        "vidcolor": __version__,
+        "state": state,
+        **totals.to_dict(),
+        "settings": settings,
+        "results": [entry.to_dict() for entry in entries],
+    }
+    text = json.dumps(report, indent=1) + "\n"
+    write_aside(folder / REPORT, lambda target: target.write_text(text, encoding="utf-8"))
