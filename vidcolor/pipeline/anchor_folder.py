@@ -39,6 +39,7 @@ __all__ = ["AnchorFolder", "Division", "Film", "Painted", "read_folder", "uprigh
 INDEX, SHEET, ORIGINALS = "index.json", "contact-sheet.png", "originals"
 _FORMAT = 1
 _LARGEST_INDEX = 64 << 20
+_EXACT = re.compile(r"-?\d{1,19}(/\d{1,19})?")
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 _NAME = re.compile(r"([0-9]{2,5})-([0-5][0-9])-([0-5][0-9])(?:\.([0-9]{1,9}))?")
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 3]
@@ -181,6 +182,11 @@ class AnchorFolder:
 
         ``end``: time of the last frame looked at, in seconds from the film's beginning.
         """
+        if not self._entries:
+            raise InputError(
+                "There is no anchor to write: all that was read is in colour already;"
+                " --keep-colour off colours it."
+            )
         index = {
             "vidcolor": __version__,
             "format": _FORMAT,
@@ -379,7 +385,7 @@ def _read_index(path: Path) -> tuple[Film, list[dict[str, Any]]]:
             raise InputError(f"{path} is of another vidcolor ({index.get('vidcolor')}); write it again.")
         entries = index["anchors"]
         for entry in [*entries, {"file": "a", "exact": index["end"], "sha256": ""}]:
-            if Path(entry["file"]).name != entry["file"] or len(entry["exact"]) > 40:
+            if Path(entry["file"]).name != entry["file"] or not _EXACT.fullmatch(entry["exact"]):
                 raise ValueError(entry)
             Fraction(entry["exact"])
             str.lower(entry["sha256"])

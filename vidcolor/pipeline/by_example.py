@@ -52,7 +52,10 @@ def read_reference(path: str, video: VideoInfo) -> Reference:
         data = np.frombuffer(Path(path).read_bytes(), np.uint8)
     except OSError as error:
         raise InputError(f"The reference {path!r} cannot be read: {error.strerror}.") from None
-    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    try:
+        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error:  # it claims more pixels than OpenCV reads
+        bgr = None
     if bgr is None:
         raise InputError(f"The reference {path!r} is no picture that can be read, such as PNG or JPEG.")
     small = cv2.blur(bgr, (3, 3))

@@ -99,6 +99,10 @@ class Speaker:
         return found if fits else None
 
 
+def _clock(time: Word | Fraction) -> str:
+    return f"{float(time if isinstance(time, Fraction) else time.time):.3f} s"
+
+
 class _Times:
     """Which frame a time means: the one that is shown then."""
 
@@ -108,8 +112,8 @@ class _Times:
         self._words = deque(sorted(words, key=lambda word: word.time))
         self.missed: list[Word] = []
 
-    def __len__(self) -> int:
-        return len(self._words)
+    def __iter__(self) -> Iterator[Word]:
+        return iter(self._words)
 
     def of(self, frame: Frame) -> Fraction:
         """A frame's time, in seconds from the film's beginning."""
@@ -197,10 +201,11 @@ class Person:
 
     def words(self) -> list[str]:
         """What a person should know when all frames have gone by."""
-        left = len(self._times) + len(self._times.missed)
-        return [f"{left} of the colours given lie where no frame was coloured; they were not used."] * (
-            left > 0
-        )
+        left = [*self._times.missed, *self._times]
+        if not left:
+            return []
+        others = f" and {len(left) - 1} more" if len(left) > 1 else ""
+        return [f"No frame was coloured at {_clock(left[0])}; the colour given there{others} was not used."]
 
     # Reading ahead
 
@@ -216,10 +221,14 @@ class Person:
                 begin = max(begin, shots[number - 1]) if number else begin
             last = stretch.words[-1].time if stretch is not None else None
             if stretch is not None and last is not None and begin <= last:
-                if len(stretch.words) < _AT_ONCE:
+                if len({word.time for word in [*stretch.words, word]}) <= _AT_ONCE:
                     stretch.words.append(word)
                     continue
                 begin = last
+                self._notify(
+                    f"More than {_AT_ONCE} frames close together are spoken of; what is said at {_clock(word)}"
+                    f" goes back only to the one before, at {_clock(last)}."
+                )
             if stretch is not None:
                 yield stretch
             stretch = _Stretch(begin, [word])

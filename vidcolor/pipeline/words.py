@@ -47,6 +47,8 @@ def listen(
     if options.anchors is not None:
         painted, division = read_folder(Path(options.anchors), Film.of(reader.info, video), video)
         words += painted
+        if not painted:
+            notify(f"No picture in {options.anchors} has been painted on; it says nothing.")
     if options.hints is not None:
         words += read_hints(Path(options.hints), *shape)
     words = _inside(words, reader, options, notify)

@@ -176,7 +176,7 @@ class _Finder:
     def _asks(self, step: Step, *, early: bool) -> bool:
         """Whether a frame should be an anchor; ``early``: before it is time for one."""
         length = len(self._span.steps)
-        if length >= _LONGEST * self._every:
+        if length >= (_LONGEST * self._every if self._every > 1 else 1):
             return True
         if not early or length < _SHORTEST * self._every or self._saved < 1:
             return False
