@@ -226,8 +226,8 @@ class Person:
                     continue
                 begin = last
                 self._notify(
-                    f"More than {_AT_ONCE} frames close together are spoken of; what is said at {_clock(word)}"
-                    f" goes back only to the one before, at {_clock(last)}."
+                    f"More than {_AT_ONCE} frames close together are spoken of;"
+                    f" what is said at {_clock(word)} goes back only to the one before, at {_clock(last)}."
                 )
             if stretch is not None:
                 yield stretch
