@@ -265,6 +265,17 @@ def test_a_hint_is_obeyed_at_its_point_and_around(film: Path, tmp_path: Path) ->
     assert np.abs(result[24][:24, 150:].astype(int) - plain[24][:24, 150:]).max() <= 2
 
 
+def test_many_hints_at_one_frame_are_all_obeyed(film: Path, tmp_path: Path) -> None:
+    places = [(60 + 20 * (n % 5), 40 + 16 * (n // 5)) for n in range(20)]
+    colour = {"a": 40, "b": 20}
+    said = [{"time": 1, "x": x, "y": y, "radius": 3, "color": colour} for x, y in places]
+    hints = tmp_path / "hints.json"
+    hints.write_text(json.dumps(said))
+    result = picture_lab(decode_rgb(run(film, tmp_path / "b.mkv", hints=hints))[24])
+    for x, y in places:
+        assert result[y - 1 : y + 2, x - 1 : x + 2, 1].mean() > 25
+
+
 def test_a_model_that_takes_no_hints_obeys_them(
     film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -447,6 +458,11 @@ def broken_index(folder: Path) -> None:
     (folder / "index.json").write_text('{"format": 1, "anchors": [{"file": "../x.png"}]}')
 
 
+def endless_index(folder: Path) -> None:
+    index = json.loads((folder / "index.json").read_text())
+    (folder / "index.json").write_text(json.dumps({**index, "end": "1e99999999"}))
+
+
 def no_json(folder: Path) -> None:
     (folder / "index.json").write_text("{")
 
@@ -480,6 +496,7 @@ def late(folder: Path) -> None:
         (no_picture, "00-00-00.000.png cannot be read as a picture"),
         (another_film, "holds the anchors of another film, other.mp4: its bytes is 5, not"),
         (broken_index, "index.json is damaged"),
+        (endless_index, "index.json is damaged"),
         (no_json, "index.json is damaged"),
         (twice, "are pictures of the same anchor"),
         (unnamed, "shirt.png is not named by a time"),
@@ -503,6 +520,20 @@ def test_files_that_are_no_pictures_do_not_matter(film: Path, tmp_path: Path) ->
     for name in ("shirt.xcf", "Thumbs.db", ".00-00-00.000.png.swp", "notes.txt"):
         (tmp_path / "d" / name).write_text("whatever")
     run(film, tmp_path / "b.mkv", anchors=tmp_path / "d", end=Fraction(1, 4))
+
+
+def test_pictures_that_nobody_painted_are_told_of(film: Path, tmp_path: Path) -> None:
+    anchors(film, tmp_path / "d", end=Fraction(1, 4))
+    notices: list[str] = []
+    run(film, tmp_path / "b.mkv", anchors=tmp_path / "d", end=Fraction(1, 4), notify=notices.append)
+    assert any("has been painted on" in notice for notice in notices)
+
+
+def test_a_film_in_colour_has_no_anchors(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vidcolor.pipeline.anchors.Anchored.anchors", lambda *_: iter(()))
+    with pytest.raises(InputError, match="no anchor to write"):
+        anchors(film, tmp_path / "d", end=Fraction(1, 4))
+    assert not (tmp_path / "d").exists()
 
 
 def test_a_folder_is_written_over_only_when_asked(film: Path, tmp_path: Path) -> None:

@@ -113,6 +113,10 @@ def test_a_calm_shot_has_an_anchor_when_it_is_time() -> None:
     assert_holds(spans, 100, (0,), 10)
 
 
+def test_every_frame_is_an_anchor_where_that_is_asked_for() -> None:
+    assert anchors(spans_of([texture(2, *SIZE)] * 7, every=1)) == [0, 1, 2, 3, 4, 5, 6]
+
+
 def test_much_that_is_new_is_not_waited_for() -> None:
     """A camera that sweeps to another place gets an anchor there, though the time has not come."""
     calm, fast = [texture(3, 48, 64)] * 12, pan(3, 12, 5, 48, 64)
