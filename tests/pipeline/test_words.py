@@ -265,6 +265,27 @@ def test_a_hint_is_obeyed_at_its_point_and_around(film: Path, tmp_path: Path) ->
     assert np.abs(result[24][:24, 150:].astype(int) - plain[24][:24, 150:]).max() <= 2
 
 
+def test_a_hint_belongs_to_the_picture_that_is_shown_then(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every frame is shown for two seconds, and Matroska does not say so."""
+    with av.open(str(film)) as old, av.open(str(tmp_path / "slow.mkv"), "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        for number, packet in enumerate(p for p in old.demux(video=0) if p.pts is not None):
+            if number == 6:
+                break
+            packet.stream, packet.duration = stream, 0
+            packet.pts = packet.dts = round(2 * number / packet.time_base)
+            new.mux(packet)
+    hints = tmp_path / "hints.json"
+    hints.write_text('[{"time": 5, "x": 60, "y": 64, "radius": 6, "color": {"a": 40, "b": 20}}]')
+    notices: list[str] = []
+    result = decode_rgb(run(tmp_path / "slow.mkv", tmp_path / "b.mkv", hints=hints, notify=notices.append))
+    assert len(result) == 6
+    assert not [notice for notice in notices if "was not used" in notice]
+    assert picture_lab(result[2])[62:67, 58:63, 1].mean() > 35
+
+
 def test_many_hints_at_one_frame_are_all_obeyed(film: Path, tmp_path: Path) -> None:
     places = [(60 + 20 * (n % 5), 40 + 16 * (n // 5)) for n in range(20)]
     colour = {"a": 40, "b": 20}

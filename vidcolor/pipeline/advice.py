@@ -6,7 +6,8 @@ carried on with full belief where the network's own colour is carried with a lit
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,9 @@ import numpy.typing as npt
 from vidcolor.frames import Frame
 from vidcolor.temporal.propagate import Chroma
 
-__all__ = ["Adviser", "Divider", "Said", "over"]
+__all__ = ["Adviser", "Divider", "Said", "over", "with_following"]
+
+T = TypeVar("T")
 
 
 class Said(NamedTuple):
@@ -45,8 +48,12 @@ def over(first: Said, then: Said | None) -> Said:
 class Adviser(Protocol):
     """Says something of some frames. One for a film; frames come in order."""
 
-    def wants(self, frame: Frame) -> bool:
-        """Whether a frame must be an anchor. Asked once for every frame of the film, before :meth:`at`."""
+    def wants(self, frame: Frame, following: Frame | None) -> bool:
+        """Whether a frame must be an anchor. Asked once for every frame of the film, before :meth:`at`.
+
+        ``following``: the next frame, if one is coloured right after it: only its time says surely how long
+        a frame is shown.
+        """
         ...
 
     def at(self, frame: Frame) -> Said | None:
@@ -61,3 +68,13 @@ class Divider(Adviser, Protocol):
     def settles(self, frame: Frame) -> bool:
         """Whether a frame is an anchor only if somebody wants it. Asked after :meth:`wants`."""
         ...
+
+
+def with_following(items: Iterable[T]) -> Iterator[tuple[T, T | None]]:
+    """Each item and the one after it; None after the last."""
+    source = iter(items)
+    for item in source:
+        for following in source:
+            yield item, following
+            item = following
+        yield item, None

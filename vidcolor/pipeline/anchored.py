@@ -12,7 +12,7 @@ import numpy.typing as npt
 from vidcolor.color.chroma import ChromaMaker
 from vidcolor.frames import ColorFrame, Frame, VideoInfo
 from vidcolor.motion import scaled, warp
-from vidcolor.pipeline.advice import Adviser, Divider
+from vidcolor.pipeline.advice import Adviser, Divider, with_following
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.likeness import reach
 from vidcolor.pipeline.retrace import believed
@@ -74,6 +74,8 @@ class Anchored:
         """
         self._colorist, self._make, self._every = colorist, make, every
         self._advisers = advisers
+        self._following: Frame | None = None
+        """The frame after the one that was taken last."""
         self._dividers = [adviser for adviser in advisers if isinstance(adviser, Divider)]
         self._depth = video.bit_depth
         self._size = carry_size(video.height, video.width)
@@ -107,15 +109,20 @@ class Anchored:
         """Every span with the colour of the anchors at its ends."""
         opening: _Decided | None = None
         known = self._is_wanted, self._is_settled
-        for span in find_spans(shots, self._size, self._depth, self._every, *known):
+        for span in find_spans(self._looked_ahead(shots), self._size, self._depth, self._every, *known):
             if opening is None:
                 opening = self._decided(span.steps[0])
             closing = None if span.closing is None else self._decided(span.closing, span, opening)
             yield span, opening, closing
             opening = closing
 
+    def _looked_ahead(self, shots: Iterable[tuple[Frame, bool]]) -> Iterator[tuple[Frame, bool]]:
+        for item, following in with_following(shots):
+            self._following = following and following[0]
+            yield item
+
     def _is_wanted(self, frame: Frame) -> bool:
-        wanted = [adviser.wants(frame) for adviser in self._advisers]  # each sees every frame
+        wanted = [one.wants(frame, self._following) for one in self._advisers]  # each sees every frame
         return any(wanted)
 
     def _is_settled(self, frame: Frame) -> bool:

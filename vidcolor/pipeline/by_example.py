@@ -117,7 +117,7 @@ class ByExample:
 
     # At anchors
 
-    def wants(self, frame: Frame) -> bool:
+    def wants(self, frame: Frame, following: Frame | None) -> bool:
         """No frame must be an anchor for a picture's sake."""
         return False
 

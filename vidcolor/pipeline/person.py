@@ -20,7 +20,7 @@ from vidcolor.color.chroma import ChromaMaker
 from vidcolor.color.resize import shrink
 from vidcolor.frames import Frame, VideoInfo
 from vidcolor.media.reader import VideoReader
-from vidcolor.pipeline.advice import Said, over
+from vidcolor.pipeline.advice import Said, over, with_following
 from vidcolor.pipeline.anchor_folder import Division, Painted
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.hint_file import Hint
@@ -111,6 +111,11 @@ class _Times:
         self._frame = 1 / video.average_rate if video.average_rate else Fraction(1, 25)
         self._words = deque(sorted(words, key=lambda word: word.time))
         self.missed: list[Word] = []
+        self._next: int | None = None
+        """pts of the frame that is known to come after the last one."""
+
+    def __len__(self) -> int:
+        return len(self._words)
 
     def __iter__(self) -> Iterator[Word]:
         return iter(self._words)
@@ -119,15 +124,19 @@ class _Times:
         """A frame's time, in seconds from the film's beginning."""
         return frame.time.exact - self._begin
 
-    def take(self, frame: Frame) -> list[Word]:
+    def take(self, frame: Frame, following: Frame | None) -> list[Word]:
         """The words that mean a frame; frames come in order."""
         time = self.of(frame)
         length = frame.duration * frame.time.time_base or self._frame
+        if following is not None:
+            length = self.of(following) - time
         tolerance = min(length / 2, _TOLERANCE)
         here: list[Word] = []
         while self._words and self._words[0].time < time + length - tolerance:
             word = self._words.popleft()
-            (here if word.time >= time - tolerance else self.missed).append(word)
+            joined = self._next == frame.time.pts  # nothing lies between the last frame and this one
+            (here if joined or word.time >= time - tolerance else self.missed).append(word)
+        self._next = None if following is None else following.time.pts
         return here
 
 
@@ -171,11 +180,11 @@ class Person:
 
     # Adviser
 
-    def wants(self, frame: Frame) -> bool:
+    def wants(self, frame: Frame, following: Frame | None) -> bool:
         time = self._times.of(frame)
         while self._ahead and self._ahead[0].begin <= time + _TOLERANCE:
             self._shots.extend(self._read_ahead(self._ahead.popleft()))
-        words = self._times.take(frame)
+        words = self._times.take(frame, following)
         if words:
             self._words[frame.time.pts] = words
         divided = self._division is not None and time in self._division.anchors
@@ -244,7 +253,8 @@ class Person:
         found: list[_Shot] = []
         shot = _Shot()
         with self._again(stretch.begin, stretch.words[-1].time + _LOOK_AHEAD) as reader:
-            for frame, starts_shot in in_shots(reader.frames(), self._video.bit_depth):
+            shots = in_shots(reader.frames(), self._video.bit_depth)
+            for (frame, starts_shot), following in with_following(shots):
                 if starts_shot:
                     self._follow(shot)
                     found.append(shot)
@@ -252,7 +262,7 @@ class Person:
                 shot.frames += 1
                 shot.pictures.append(self._small(frame))
                 shot.keys.append(frame.time.pts)
-                if words := times.take(frame):
+                if words := times.take(frame, following and following[0]):
                     shot.said[frame.time.pts] = self._speaker.said(frame, words)
                 if not times:
                     break
