@@ -15,9 +15,13 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"
+# Before torch is loaded: the child of a process that has worked with several threads waits for them for good.
 
 PARTS = {"mutations": "fault_films", "weights": "fault_weights"}
 """Part -> the module that holds it as `add_options` and `run`."""
