@@ -126,6 +126,14 @@ def test_much_that_is_new_is_not_waited_for() -> None:
     assert anchors(spans_of([*calm] * 3, every=20)) == [0, 30]
 
 
+@pytest.mark.parametrize("every", [4, 12, 48])
+def test_no_anchor_is_set_in_a_flash(every: int) -> None:
+    pictures = pan(3, 60, 0.7, 72, 96)
+    for number in (flashes := {6, 18, 19, 30, 48, 49}):
+        pictures[number] = np.clip(pictures[number].astype(int) * 2 + 40, 0, 255).astype(np.uint8)
+    assert not flashes & set(anchors(spans_of(pictures, [0], every)))
+
+
 def test_a_shot_that_ends_with_much_new_has_its_last_frame_as_an_anchor() -> None:
     film = pan(4, 9, 2, 48, 64)
     spans = spans_of([*film, *[texture(5, 48, 64)] * 6], (0, 9), every=48)

@@ -54,6 +54,24 @@ def test_a_pan_is_followed_over_forty_frames(step: float) -> None:
         assert seen_share(way, film[number], film[0]) == pytest.approx(seen.mean(), abs=0.06)
 
 
+@pytest.mark.parametrize("length", [1, 2, 4])
+def test_what_a_flash_hides_is_found_again_after_it(length: int) -> None:
+    film = pan(3, 24, 0.7, HEIGHT, WIDTH)
+    plain = ways(film)
+    for number in range(10, 10 + length):
+        film[number] = np.clip(film[number].astype(int) * 2 + 40, 0, 255).astype(np.uint8)
+    flashed = ways(film)
+    for number in range(10 + length, 23):
+        assert flashed[number].trust.mean() > 0.9 * plain[number].trust.mean()
+        apart = np.abs(flashed[number].places - plain[number].places)[..., 0]
+        assert np.median(apart) < 0.3
+
+
+def test_another_picture_is_not_taken_for_a_flash() -> None:
+    for way in ways([*pan(3, 10, 0.7, HEIGHT, WIDTH), *pan(4, 12, 0.7, HEIGHT, WIDTH)])[10:]:
+        assert way.trust.mean() < 0.45
+
+
 def test_what_is_found_is_in_the_anchor_and_trust_is_a_share() -> None:
     for way in ways([*pan(3, 12, 9, HEIGHT, WIDTH), *pan(4, 3, 2, HEIGHT, WIDTH)]):
         assert way.places.shape == (HEIGHT, WIDTH, 2)

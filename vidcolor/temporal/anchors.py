@@ -96,7 +96,7 @@ def find_spans(
     given: Callable[[Frame], bool] = lambda frame: False,
     settled: Callable[[Frame], bool] = lambda frame: False,
 ) -> Iterator[Span]:
-    """The film's spans in order; frames wait in memory for at most 1½ times ``every``.
+    """The film's spans in order; frames wait in memory for 1½ times ``every``, and as long as a flash lasts.
 
     Args:
         frames: and whether each starts a shot.
@@ -175,8 +175,13 @@ class _Finder:
 
     def _asks(self, step: Step, *, early: bool) -> bool:
         """Whether a frame should be an anchor; ``early``: before it is time for one."""
+        assert self._tracker is not None
         length = len(self._span.steps)
-        if length >= (_LONGEST * self._every if self._every > 1 else 1):
+        if self._every <= 1:
+            return True
+        if self._tracker.doubtful:
+            return False
+        if length >= _LONGEST * self._every:
             return True
         if not early or length < _SHORTEST * self._every or self._saved < 1:
             return False

@@ -30,6 +30,10 @@ _LARGEST_STEP = 1.0
 """Pixels by which looking again may move a pixel."""
 _BETTER = 0.9
 _WINDOW = (5, 5)
+_COLLAPSE = 0.5
+"""Share that is left of a frame's likeness to the one before where there may be a flash."""
+_PATIENCE = 6
+"""Frames that the picture before it is looked for in."""
 
 
 class Way(NamedTuple):
@@ -41,16 +45,32 @@ class Way(NamedTuple):
     """Whether it was followed there and back, ``(h, w)`` in [0, 1]."""
 
 
+class _Last(NamedTuple):
+    """What is known of a frame."""
+
+    picture: Small
+    state: _Map
+    """``(h, w, 4)``: the way's x and y, trust, luma."""
+    likeness: float
+    """How much of it is the frame before, in [0, 1]."""
+
+
 class Tracker:
-    """Follows one anchor; frames come one after the other, forwards or backwards in time."""
+    """Follows one anchor; frames come one after the other, forwards or backwards in time.
+
+    Where a frame is suddenly nothing like the one before, that one stays in mind, and those that come are
+    looked for in it too: a flash parts nothing.
+    """
 
     def __init__(self, finder: FlowFinder, anchor: Small) -> None:
         self._finder = finder
         self._home = cv2.split(grid(*anchor.shape))
         self._anchor, self._luma = anchor, anchor.astype(np.float32)
         # Planes of one kind go through OpenCV several times as fast as pairs do, and four at once as one.
-        self._state: _Map = cv2.merge((*self._home, np.ones_like(self._luma), self._luma))
-        """``(h, w, 4)`` of the last frame: the way's x and y, trust, luma."""
+        self._last = _Last(anchor, cv2.merge((*self._home, np.ones_like(self._luma), self._luma)), 1)
+        self._minded: _Last | None = None
+        """The frame before what may be a flash."""
+        self._patience = 0
         self._steady: _Map = np.ones_like(self._luma)
 
     @property
@@ -58,22 +78,45 @@ class Tracker:
         """How sure each pixel of the last frame came from the frame before, ``(h, w)`` in [0, 1]."""
         return self._steady
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether the last frame may be a flash, or something passing before all of the picture."""
+        return self._minded is not None
+
     def step(self, picture: Small, back: Flow, forth: Flow) -> Way:
         """Takes the next frame; ``back`` leads from it to the one before, ``forth`` from there to it."""
-        at = follow(back)
-        x, y, trust, before = _planes(warp(self._state, at))
-        sure = np.exp(-_disagreement(back, forth, at))
         luma = picture.astype(np.float32)
-        off = (before - luma) * np.float32(1 / PHOTOMETRIC)
-        self._steady = sure * np.exp(-off * off)
-        x, y, inside = self._looked_again(picture, luma, *self._inside(x, y))
-        trust *= sure
-        trust *= _within(at)
+        x, y, trust, self._steady = self._followed(self._last, luma, back, forth)
+        likeness = float(self._steady.mean())
+        if self._minded is not None:
+            known, flows = self._minded, self._both_ways(picture, self._minded.picture)
+            *way, steady = self._followed(known, luma, *flows)
+            self._patience -= 1
+            if found := steady.mean() > _COLLAPSE * known.likeness:
+                x, y, trust = way
+            if found or not self._patience:
+                self._minded = None
+        elif likeness < _COLLAPSE * self._last.likeness:
+            self._minded, self._patience = self._last, _PATIENCE
+        x, y, inside = self._looked_again(picture, luma, x, y)
         trust *= inside
         np.maximum(trust, _FORGIVEN, out=trust)
-        self._state = cv2.merge((x, y, trust, luma))
+        self._last = _Last(picture, cv2.merge((x, y, trust, luma)), likeness)
         places: Any = cv2.merge((x, y))
         return Way(places, trust)
+
+    def _followed(self, last: _Last, luma: _Map, back: Flow, forth: Flow) -> tuple[_Map, _Map, _Map, _Map]:
+        """A frame's way by way of another one: x, y, trust, and how sure each pixel came from there."""
+        at = follow(back)
+        x, y, trust, before = _planes(warp(last.state, at))
+        sure = np.exp(-_disagreement(back, forth, at))
+        off = (before - luma) * np.float32(1 / PHOTOMETRIC)
+        trust *= sure
+        trust *= _within(at)
+        return *self._inside(x, y), trust, sure * np.exp(-off * off)
+
+    def _both_ways(self, picture: Small, other: Small) -> tuple[Flow, Flow]:
+        return self._finder(picture, other), self._finder(other, picture)
 
     def _looked_again(self, picture: Small, luma: _Map, x: _Map, y: _Map) -> tuple[_Map, _Map, _Map]:
         """The places, moved to where the anchor looks more like the picture, if that is close by; and where
