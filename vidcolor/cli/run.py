@@ -175,6 +175,8 @@ def coloring_options(function: Command) -> Command:
 @setting(
     EncoderOptions, "extra", "-e", multiple=True, type=KEY_VALUE, help="Another encoder option; repeatable."
 )
+@click.option("--restart", is_flag=True, help="Throw away what an earlier run left, and begin anew.")
+@click.option("--keep-work", is_flag=True, help="Keep the parts of the finished film beside it.")
 @progress_option
 @click.option("-v", "--verbose", is_flag=True, help="Say more.")
 @quiet_option
