@@ -108,8 +108,9 @@ class Coloring:
     # Over a border
 
     def _may_split(self) -> bool:
-        """Whether a shot may be parted: not while a camera that stands still is being learnt."""
-        return bool(self._persons) or not self._examples.watches
+        """Whether a shot may be parted: not where a camera that stands still is learnt from it."""
+        kept = self._keeper is not None and self._keeper.passing
+        return kept or bool(self._persons) or not self._examples.watches
 
     def _state(self, border: Border) -> State:
         state = self._examples.state()
