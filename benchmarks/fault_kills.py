@@ -37,11 +37,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=30, help="of the film")
     parser.add_argument("--part", type=float, default=2, help="shortest part, in seconds of film")
     parser.add_argument("--model", default="default")
+    # Of the same frames x264 does not always make the same packets, with or without us.
+    parser.add_argument("--codec", default="ffv1")
 
 
 def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Makes the film once in peace and once with kills; returns what was found."""
-    whole, target = folder / "whole.mp4", folder / "killed.mp4"
+    whole, target = folder / "whole.mkv", folder / "killed.mkv"
     begun = time.perf_counter()
     subprocess.run(_command(options, whole), check=True, capture_output=True)
     peaceful = time.perf_counter() - begun
@@ -75,7 +77,7 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 def _command(options: argparse.Namespace, target: Path) -> list[str]:
     arguments = ["run", str(options.film), "-o", str(target), "-t", str(options.seconds), "--json"]
     code = _RUN.format(repr(str(options.part)))
-    return [sys.executable, "-c", code, *arguments, "--model", options.model]
+    return [sys.executable, "-c", code, *arguments, "--model", options.model, "-c:v", options.codec]
 
 
 def _run(command: list[str], wait: float | None, number: int) -> tuple[int, int, str]:
@@ -92,7 +94,7 @@ def _run(command: list[str], wait: float | None, number: int) -> tuple[int, int,
 
 
 def _journal(folder: Path) -> list[dict[str, Any]]:
-    path = folder / ".killed.mp4.vidcolor" / "journal.json"
+    path = folder / ".killed.mkv.vidcolor" / "journal.json"
     return json.loads(path.read_text())["parts"] if path.exists() else []
 
 
