@@ -340,8 +340,8 @@ def command_line(source: Path, target: Path) -> list[str]:
         "32",
         "--anchor-every",
         "12",
-        "--preset",
-        "slow",
+        "-c:v",
+        "ffv1",
         "--json",
     ]
     return [sys.executable, "-c", _RUN, "run", str(source), "-o", str(target), *options]
