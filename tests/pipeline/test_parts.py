@@ -28,7 +28,13 @@ from vidcolor.pipeline import parts
 from vidcolor.pipeline.options import Progress
 from vidcolor.pipeline.parts import Border, Feed, starting_at
 
-SETTINGS: dict[str, Any] = {"model": "tiny", "network_size": 32, "preset": "ultrafast", "anchor_every": 12}
+SETTINGS: dict[str, Any] = {
+    "parts": True,
+    "model": "tiny",
+    "network_size": 32,
+    "preset": "ultrafast",
+    "anchor_every": 12,
+}
 RATE = 24
 
 
@@ -343,6 +349,7 @@ def command_line(source: Path, target: Path) -> list[str]:
         "-c:v",
         "ffv1",
         "--json",
+        "--parts",
     ]
     return [sys.executable, "-c", _RUN, "run", str(source), "-o", str(target), *options]
 

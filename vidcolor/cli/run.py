@@ -175,6 +175,7 @@ def coloring_options(function: Command) -> Command:
 @setting(
     EncoderOptions, "extra", "-e", multiple=True, type=KEY_VALUE, help="Another encoder option; repeatable."
 )
+@click.option("--parts/--no-parts", help="Make the film in parts: a stopped run can be gone on with.")
 @click.option("--restart", is_flag=True, help="Throw away what an earlier run left, and begin anew.")
 @click.option("--keep-work", is_flag=True, help="Keep the parts of the finished film beside it.")
 @progress_option

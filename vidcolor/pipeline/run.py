@@ -166,7 +166,7 @@ def _working(
     target: Path, source: str | os.PathLike[str], options: RunOptions, notify: Callable[[str], None]
 ) -> Iterator[WorkFolder | None]:
     """The result's working folder, which stays after an error; None: the input can be read only once."""
-    if not can_resume(source):
+    if not options.parts or not can_resume(source):
         yield None
         return
     refuse_target(target, overwrite=options.overwrite)
