@@ -3,11 +3,14 @@
 
     python benchmarks/faults.py mutations [--count 500] [--seed 5] [--keep FOLDER]
     python benchmarks/faults.py weights [--count 200] [--seed 5]
+    python benchmarks/faults.py kills [--count 20] [--seed 5] [--signal KILL|TERM|INT]
 
 `mutations`: small films cut from the data folder, damaged, each through `vidcolor run`: within 60 s exit 0 or
 1 with a sentence, no traceback, at most 2 GiB, nothing left behind after a failure, and a film that plays
 wherever a frame can be decoded. Seeded: `--first N --count 1` makes film N again. `weights`: damaged weights
-files and checkpoints are loaded as they were or refused with a sentence. Exit 1 if anything was wrong.
+files and checkpoints are loaded as they were or refused with a sentence. `kills`: a run is killed at random
+moments and started again; the film must be packet for packet that of a run in peace. Exit 1 if anything was
+wrong.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"
 # Before torch is loaded: the child of a process that has worked with several threads waits for them for good.
 
-PARTS = {"mutations": "fault_films", "weights": "fault_weights"}
+PARTS = {"mutations": "fault_films", "weights": "fault_weights", "kills": "fault_kills"}
 """Part -> the module that holds it as `add_options` and `run`."""
 
 

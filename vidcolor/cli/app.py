@@ -151,7 +151,7 @@ def _settle_stdout() -> None:
 
 @contextmanager
 def _signals_unwind() -> Iterator[None]:
-    """SIGTERM and SIGHUP leave through every ``finally``, so that nothing half-made stays behind."""
+    """Signals leave through every ``finally``, so that nothing half-made stays behind."""
     if threading.current_thread() is not threading.main_thread():  # Python allows handlers there only
         yield
         return
@@ -159,6 +159,8 @@ def _signals_unwind() -> Iterator[None]:
     # A signal the caller ignores (nohup) stays ignored.
     numbers = [n for n in (getattr(signal, name) for name in names) if signal.getsignal(n) != signal.SIG_IGN]
     before = {number: signal.signal(number, _leave) for number in numbers}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, _leave)
     try:
         yield
     finally:
@@ -168,6 +170,8 @@ def _signals_unwind() -> Iterator[None]:
 
 def _leave(number: int, _: FrameType | None) -> NoReturn:
     signal.signal(number, signal.SIG_DFL)  # a second one does not wait for the tidying
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     raise SystemExit(128 + number)
 
 

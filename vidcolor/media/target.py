@@ -14,7 +14,7 @@ from av.container import InputContainer
 
 from vidcolor.errors import OutputError, UsageError
 
-__all__ = ["Target", "refuse_own_source", "same_file", "writing"]
+__all__ = ["Target", "refuse_own_source", "refuse_target", "same_file", "writing"]
 
 _LONGEST_NAME = 255
 """Bytes of a file name on the common file systems."""
@@ -38,6 +38,11 @@ def refuse_own_source(path: str | os.PathLike[str], source: InputContainer) -> N
     same = _is_standard_input(path) if name == "fd:" else os.path.exists(name) and same_file(path, name)
     if same:
         raise UsageError(f"{Path(path)} is the input itself; name another file for the result.")
+
+
+def refuse_target(path: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """Checks that a result can be written where it should be; changes nothing. Raises as :class:`Target`."""
+    Target(path, overwrite=overwrite)
 
 
 def _is_standard_input(path: str | os.PathLike[str]) -> bool:
@@ -77,8 +82,13 @@ class Target:
     final: Path
     temporary: Path
 
-    def __init__(self, path: str | os.PathLike[str], *, overwrite: bool) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, overwrite: bool, folder: Path | None = None) -> None:
         """Checks the place.
+
+        Args:
+            path: where the result will be.
+            overwrite: whether a file of that name is replaced.
+            folder: for the temporary file, on the same disk, for this result alone; None: the result's own.
 
         Raises:
             OutputError: the file exists and ``overwrite`` is not set, or the folder cannot take it.
@@ -88,6 +98,9 @@ class Target:
         self.final = Path(os.path.realpath(path))
         self._overwrite = overwrite
         self._check()
+        if folder is not None:
+            self.temporary = folder / f"film{self.final.suffix}"
+            return
         mark = f".part-{secrets.token_hex(2)}{self.final.suffix}"
         room = _LONGEST_NAME - len(os.fsencode(mark)) - 1
         stem = os.fsdecode(os.fsencode(self.final.stem)[:room])

@@ -50,6 +50,7 @@ class VideoEncoder:
         *,
         options: dict[str, str],
         shift: Fraction,
+        after: int | None = None,
     ) -> None:
         """Adds the stream to ``output``, whose header is not yet written; the encoder is not yet opened.
 
@@ -60,6 +61,8 @@ class VideoEncoder:
             tags: what the stream says of its colour.
             options: of the encoder.
             shift: taken from every time, in seconds.
+            after: time of the frame before the first one, which another encoder took, in units of
+                ``time_base``; None: there is none.
         """
         self._entry, self._video, self._shift = entry, video, shift
         self._container_name = output.format.name
@@ -69,7 +72,7 @@ class VideoEncoder:
         self._configure(form, tags)
         self._durations: dict[int, int] = {}
         self._first_pts: int | None = None
-        self._last_pts: int | None = None
+        self._last_pts = after
         self._last_dts: int | None = None
         self._typical = 0
 
@@ -113,6 +116,16 @@ class VideoEncoder:
         if warnings:
             raise UsageError(f"{self._entry.name} does not understand its options: {warnings[0]}.")
 
+    @property
+    def last_ticks(self) -> int | None:
+        """Time of the last frame taken, in units of ``time_base``."""
+        return self._last_pts
+
+    @property
+    def header(self) -> bytes:
+        """What a decoder must know before the first packet, once the encoder is open."""
+        return bytes(self.stream.codec_context.extradata or b"")
+
     def paint(self, frame: ColorFrame) -> av.VideoFrame:
         """The picture of a frame, at its time; frames come in the order of their times."""
         picture = self._canvas.paint(frame)
@@ -140,7 +153,7 @@ class VideoEncoder:
             if ticks <= self._last_pts:
                 raise ValueError(f"frame {frame.frame.index} does not come after the one before it")
             self._typical = ticks - self._last_pts
-        else:
+        if self._first_pts is None:
             self._first_pts = ticks
         self._last_pts = ticks
         self._durations[ticks] = length

@@ -38,6 +38,7 @@ from vidcolor.media.encoders import (
 )
 from vidcolor.media.matroska import set_sample_aspect
 from vidcolor.media.muxer import muxer_options
+from vidcolor.media.part_file import PartWriter, blank_container
 from vidcolor.media.source import Packet
 from vidcolor.media.streams import StreamCopier
 from vidcolor.media.target import Target, refuse_own_source, same_file, writing
@@ -75,6 +76,7 @@ class VideoWriter:
         start: Fraction | None = None,
         end: Fraction | None = None,
         begin: Fraction = Fraction(0),
+        folder: Path | None = None,
         notify: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         """Opens the encoder and writes the file's header.
@@ -93,6 +95,7 @@ class VideoWriter:
             start: first moment wanted, in seconds from the film's beginning; it becomes 0 of the result.
             end: first moment not wanted any more, likewise.
             begin: the film's beginning on the clock of the frames, in seconds, as the reader says it.
+            folder: where the temporary file is made, on the same disk; None: beside the result.
             notify: gets one sentence for each thing the user should know.
 
         Raises:
@@ -112,7 +115,9 @@ class VideoWriter:
         options = encoder_options(self._entry, self._form, crf=crf, preset=preset, extra=given.items())
         if source is not None:
             refuse_own_source(path, source)
-        self._target = Target(path, overwrite=overwrite)
+        self._target = Target(path, overwrite=overwrite, folder=folder)
+        self._options, self._given = options, given
+        self._appended: int | None = None
         self._cut = Cut.between(start, end, begin=begin)
         self._lock = Lock()
         self._open(source, options, given, dict(tags or {}))
@@ -148,6 +153,65 @@ class VideoWriter:
             packets = self._encoder.encode(picture)
         self._mux(packets)
 
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds; what the coloured stream's times are counted in."""
+        return self._encoder.time_base
+
+    @property
+    def shift(self) -> Fraction:
+        """Taken from every time of the source, in seconds."""
+        return self._cut.shift
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What decides how pictures are encoded, as plain values."""
+        return {
+            "container": self._container_name,
+            "encoder": self._entry.name,
+            "options": self._options,
+            "format": self._form.name,
+            "time_base": str(self.time_base),
+            "header": self._encoder.header.hex(),
+        }
+
+    def part(self, path: Path, after: int | None) -> PartWriter:
+        """A part of this film, encoded by itself, to be given to :meth:`append` later.
+
+        Args:
+            path: the part's file.
+            after: time of the frame before the part's first, in units of ``time_base``.
+
+        Raises:
+            OutputError: it cannot be made.
+        """
+        container = blank_container(self._container_name)
+        encoder = VideoEncoder(
+            *(container, self._entry, self._form, self._video, self.tags),
+            options=self._options,
+            shift=self._cut.shift,
+            after=after,
+        )
+        encoder.open(self._given)
+        if encoder.header != self._encoder.header:
+            raise OutputError(f"{self._entry.name} starts no two films alike; its parts cannot be joined.")
+        return PartWriter(path, self._target.final, container, encoder)
+
+    def append(self, packet: Packet) -> None:
+        """Takes the next packet of the parts, in place of frames.
+
+        Raises:
+            OutputError: the file cannot be written on.
+        """
+        assert packet.dts is not None
+        assert packet.pts is not None
+        if self._appended is not None and packet.dts <= self._appended:
+            # With uneven times the last packets of a part may be decoded later than the next part begins.
+            packet.dts = min(self._appended + 1, packet.pts)
+        self._appended = packet.dts
+        packet.time_base, packet.stream = self._encoder.time_base, self._encoder.stream
+        self._mux([packet])
+
     def copy(self, packet: Packet) -> None:
         """Takes a packet of another stream of the source, from any thread; its stream may be one left out.
 
@@ -168,9 +232,10 @@ class VideoWriter:
         if self._container is None:
             return
         try:
-            with writing(self._target.final):
-                packets = self._encoder.encode(None)
-            self._mux(packets)
+            if self._appended is None:
+                with writing(self._target.final):
+                    packets = self._encoder.encode(None)
+                self._mux(packets)
             with self._lock, writing(self._target.final):
                 self._copier.finish()
                 self._end_container()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import cv2
@@ -88,6 +88,10 @@ class Anchored:
             precision=colorist.precision,
             smooth=smooth,
         )
+        self._given: tuple[int, _Decided] | None = None
+        """Time of an anchor whose colour is known beforehand, as pts, and that colour."""
+        self._latest: tuple[int, _Decided] | None = None
+        """The last anchor decided."""
 
     def color(self, shots: Iterable[tuple[Frame, bool]]) -> Iterator[ColorFrame]:
         """Each frame with its chroma planes, in order; none is dropped.
@@ -105,13 +109,34 @@ class Anchored:
         for span, opening, _ in self._spans(shots):
             yield ColoredAnchor(self._finished(span.steps[0].frame, opening.chroma), span.starts_shot)
 
+    def left_at(self, pts: int) -> dict[str, npt.NDArray[Any]]:
+        """The colour of the last anchor, for :meth:`open_with`; empty where it is not the one at ``pts``."""
+        if self._latest is None or self._latest[0] != pts:
+            return {}
+        decided = self._latest[1]._asdict().items()
+        return {f"anchor.{name}": plane for name, plane in decided if plane is not None}
+
+    def open_with(self, pts: int, planes: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Gives the anchor at ``pts`` the colour it had in :meth:`left_at`, if it had one."""
+        own = {name: planes.get(f"anchor.{name}") for name in _Decided._fields}
+        chroma = own.pop("chroma")
+        self._given = None if chroma is None else (pts, _Decided(chroma, **own))
+
+    def _opened(self, anchor: Step) -> _Decided:
+        """The colour of an anchor that none was carried to."""
+        given, self._given = self._given, None
+        if given is not None and given[0] == anchor.frame.time.pts:
+            return given[1]
+        return self._decided(anchor)
+
     def _spans(self, shots: Iterable[tuple[Frame, bool]]) -> Iterator[tuple[Span, _Decided, _Decided | None]]:
         """Every span with the colour of the anchors at its ends."""
         opening: _Decided | None = None
         known = self._is_wanted, self._is_settled
         for span in find_spans(self._looked_ahead(shots), self._size, self._depth, self._every, *known):
             if opening is None:
-                opening = self._decided(span.steps[0])
+                opening = self._opened(span.steps[0])
+            self._latest = span.steps[0].frame.time.pts, opening
             closing = None if span.closing is None else self._decided(span.closing, span, opening)
             yield span, opening, closing
             opening = closing

@@ -10,8 +10,9 @@ them in the same way.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -81,7 +82,7 @@ class ByExample:
         self._given = references
         self._seen = deque[Reference](maxlen=_SEEN)
         """Of the film's own shots in colour, the latest ones."""
-        self._last: ColorFrame | None = None
+        self._last: ColorFrame | Reference | None = None
         self._colorist, self._make = colorist, make
         self._every_frame = every_frame
         self._cameras = [FixedCamera(reference) for reference in references]
@@ -98,9 +99,43 @@ class ByExample:
     def _learn(self) -> None:
         """Keeps the last frame in colour: of a camera that stands still it is the day before the night."""
         if self._last is not None:
-            self._seen.append(self._picture_of(self._last))
+            self._seen.append(self._example(self._last))
             self._cameras = [*self._cameras[: len(self._given)], FixedCamera(self._seen[-1])]
             self._last = None
+
+    def _example(self, last: ColorFrame | Reference) -> Reference:
+        return last if isinstance(last, Reference) else self._picture_of(last)
+
+    # Over a border between two parts of a film
+
+    @property
+    def watches(self) -> bool:
+        """Whether a camera that stands still is being learnt, which takes a whole shot."""
+        return bool(self._cameras)
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """What was learnt so far, for :meth:`restore`."""
+        if self._last is not None:
+            self._last = self._example(self._last)
+        found: dict[str, npt.NDArray[Any]] = {f"seen.{n}": one.rgb for n, one in enumerate(self._seen)}
+        if isinstance(self._last, Reference):
+            found["seen.last"] = self._last.rgb
+        found["shares"] = np.array([reference.share for reference in self._given], np.float64)
+        return found
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Goes on from what :meth:`state` gave."""
+        for reference, share in zip(self._given, state["shares"], strict=True):
+            reference.note(np.full((1, 1, 3), share))
+        self._seen.extend(self._reference(state[f"seen.{n}"]) for n in range(_SEEN) if f"seen.{n}" in state)
+        if self._seen:
+            self._cameras.append(FixedCamera(self._seen[-1]))
+        if "seen.last" in state:
+            self._last = self._reference(state["seen.last"])
+
+    def _reference(self, rgb: npt.NDArray[Any]) -> Reference:
+        space = self._make.space
+        return Reference(rgb, transfer=space.transfer, primaries=space.primaries)
 
     def _picture_of(self, colored: ColorFrame) -> Reference:
         """A frame in colour, upright and at the network's size."""
@@ -112,8 +147,7 @@ class ByExample:
         cb, cr = ((torch.from_numpy(plane.astype(np.float32)) - offset) / scale for plane in planes)
         signal = chroma_to_rgb((luma - luma_offset) / luma_scale, cb, cr, make.space)
         codes = (255 * signal.clamp(0, 1)).round().permute(1, 2, 0).to(torch.uint8).numpy()
-        rgb = np.ascontiguousarray(np.rot90(codes, self._colorist.turns))
-        return Reference(rgb, transfer=make.space.transfer, primaries=make.space.primaries)
+        return self._reference(np.ascontiguousarray(np.rot90(codes, self._colorist.turns)))
 
     # At anchors
 

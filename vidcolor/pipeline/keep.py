@@ -8,6 +8,7 @@ from itertools import groupby
 from operator import attrgetter
 
 import numpy as np
+import numpy.typing as npt
 
 from vidcolor.color.chroma import ChromaMaker
 from vidcolor.color.relayout import relayout
@@ -69,6 +70,19 @@ class Keeper:
         height, width = frame.luma.shape
         make = self._make
         return relayout(plane, (height, width), make.layout, make.siting, self._source, make.output)
+
+    @property
+    def passing(self) -> bool:
+        """Whether the shot that goes by is in colour, as far as it is known."""
+        return self._marker.in_color
+
+    def state(self) -> npt.NDArray[np.int64]:
+        """What is known of the shots so far, between two parts of a film."""
+        return np.array(self._marker.known, np.int64)
+
+    def restore(self, state: npt.NDArray[np.int64]) -> None:
+        """Goes on from what :meth:`state` gave."""
+        self._marker.known = tuple(map(int, state))
 
     def words(self) -> list[str]:
         """What a person should know when the film is over."""

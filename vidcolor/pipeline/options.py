@@ -72,6 +72,12 @@ class RunOptions:
     max_pixels: int = MAX_PIXELS
     """Of the largest picture that is read; a film of larger ones is refused."""
     overwrite: bool = False
+    parts: bool = False
+    """Whether the film is made in parts, so that a run that was stopped can be gone on with."""
+    restart: bool = False
+    """Whether what an earlier run left of the same result is thrown away."""
+    keep_work: bool = False
+    """Whether the finished film's parts are kept beside it."""
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
 
     def __post_init__(self) -> None:
@@ -104,11 +110,13 @@ class Progress:
     """Frames there will be, as far as known; a header may be wrong."""
     seconds: float
     """Time since the run began, in seconds."""
+    kept: int = 0
+    """Of the frames written, those of an earlier run."""
 
     @property
     def fps(self) -> float:
         """Frames a second since the run began; 0 before the first."""
-        return self.frame / self.seconds if self.seconds > 0 else 0.0
+        return (self.frame - self.kept) / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def remaining(self) -> float | None:
@@ -142,11 +150,13 @@ class Summary:
     """Every notice of the run, in order."""
     model: str
     device: str
+    kept: int = 0
+    """Of the frames, those an earlier run had done."""
 
     @property
     def fps(self) -> float:
         """Frames a second over the whole run."""
-        return self.frames / self.seconds if self.seconds > 0 else 0.0
+        return (self.frames - self.kept) / self.seconds if self.seconds > 0 else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """As ``--json`` prints it."""

@@ -139,6 +139,13 @@ class _Times:
         self._next = None if following is None else following.time.pts
         return here
 
+    def skip(self, time: Fraction, *, heard: bool) -> None:
+        """Drops the words of frames before ``time``; ``heard``: and of the frame there."""
+        tolerance = min(self._frame / 2, _TOLERANCE)
+        until = time + self._frame - tolerance if heard else time - tolerance
+        while self._words and self._words[0].time < until:
+            self._words.popleft()
+
 
 class Person:
     """Says what a person painted and hinted at; an adviser."""
@@ -207,6 +214,13 @@ class Person:
             moved = brought(later, way)
             said = moved if said is None else over(said, moved)
         return said
+
+    def go_on(self, pts: int, *, heard: bool) -> None:
+        """Goes on with the frame at ``pts``; ``heard``: what is said of it was heard in an earlier run."""
+        time = pts * self._video.time_base - self._begin
+        self._times.skip(time, heard=heard)
+        while self._ahead and self._ahead[0].words[-1].time < time - _TOLERANCE:
+            self._ahead.popleft()
 
     def words(self) -> list[str]:
         """What a person should know when all frames have gone by."""

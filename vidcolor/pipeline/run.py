@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import fields, replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,26 +16,27 @@ from typing import Any
 from vidcolor import __version__
 from vidcolor.color.chroma import ChromaMaker
 from vidcolor.color.planes import MATRICES, ColorSpace
-from vidcolor.errors import UsageError
+from vidcolor.errors import InputError, UsageError
 from vidcolor.frames import ColorFrame, Frame, VideoInfo
+from vidcolor.media.join import join
 from vidcolor.media.metadata import film_metadata
-from vidcolor.media.own_chroma import has_chroma
+from vidcolor.media.part_file import PartWriter
 from vidcolor.media.reader import VideoReader
+from vidcolor.media.source import Packet
+from vidcolor.media.target import refuse_target
 from vidcolor.media.writer import VideoWriter
 from vidcolor.models import resolve_model
-from vidcolor.pipeline.advice import Adviser
-from vidcolor.pipeline.anchored import Anchored
-from vidcolor.pipeline.by_example import ByExample, read_reference
+from vidcolor.pipeline.by_example import read_reference
+from vidcolor.pipeline.coloring import Coloring
 from vidcolor.pipeline.colorist import Colorist
-from vidcolor.pipeline.keep import Keeper, Shots
 from vidcolor.pipeline.memory import hold_memory
 from vidcolor.pipeline.names import default_output
 from vidcolor.pipeline.options import EncoderOptions, Progress, RunOptions, Summary
+from vidcolor.pipeline.parts import Border, Feed, starting_at
 from vidcolor.pipeline.person import Person
 from vidcolor.pipeline.prefetch import prefetch
 from vidcolor.pipeline.words import listen
-from vidcolor.temporal.anchors import in_shots
-from vidcolor.temporal.reference import Reference
+from vidcolor.pipeline.work import WorkFolder, can_resume, identity_of
 
 __all__ = ["colorize"]
 
@@ -42,6 +44,8 @@ _FRAMES_AHEAD = 8
 """Decoded frames waiting to be coloured."""
 _BYTES_AHEAD = 256 << 20
 """Bytes of luma they may take: there are fewer of them where they are very large."""
+_RUN_UP = Fraction(1)
+"""Seconds read before a border that is gone on from: fields and some decoders need pictures before."""
 _READY = 4
 """Coloured frames waiting for the encoder."""
 
@@ -80,51 +84,51 @@ def colorize(
     notices: list[str] = []
 
     def note(sentence: str) -> None:
+        if sentence in notices:  # of a film that was opened twice
+            return
         notices.append(sentence)
         if notify is not None:
             notify(sentence)
 
     hold_memory()
     loaded = resolve_model(options.model)
-    with VideoReader(
-        source,
-        stream=options.stream,
-        start=options.start,
-        end=options.end,
-        deinterlace=options.deinterlace,
-        chroma=options.keep_colour != "off",
-        max_pixels=options.max_pixels,
-        notify=note,
-    ) as reader:
+    with _opened(source, options, note) as reader:
         video = _understood(reader.video, note)
         if video.tags.matrix != reader.video.tags.matrix:
             options = replace(options, keep_colour="off")  # its own chroma would mean other colours
         colorist = Colorist(loaded.model, video, options, note, film_metadata(reader.info))
         references = [read_reference(path, video) for path in options.reference]
-        stop = threading.Event()
 
         def persons(make: ChromaMaker) -> list[Person]:
             person = listen(source, reader, colorist, make, options, note)
             return [] if person is None else [person]
 
-        # Left in reverse, whatever happens: the threads first, and only then what they read and write.
         with (
-            _writer(target, reader, video, options, loaded.label, note) as writer,
-            closing(prefetch(reader.frames(writer.copy), _frames_ahead(video), stop)) as frames,
-            closing(
-                prefetch(
-                    _colored(frames, colorist, video, writer, options, references, persons, note),
-                    *(_READY, stop),
-                )
-            ) as colored,
-            _setting(stop),
+            _working(target, source, options, note) as work,
+            _writer(target, reader, video, options, loaded.label, note, work) as writer,
         ):
-            count, total = 0, _expected_frames(video, options)
-            for frame in colored:
-                writer.write(frame)
-                count += 1
-                if progress is not None:
-                    progress(Progress(count, total, time.perf_counter() - started))
+            coloring = Coloring(colorist, video, writer, options, references, persons)
+            if work is not None:
+                computed = f"{colorist.device} {colorist.precision}"
+                found = identity_of(source, options, loaded.model, computed, writer.facts)
+                work.take_over(found, restart=options.restart, notify=note)
+            count = kept = 0 if work is None else work.frames
+            total = _expected_frames(video, options)
+            items = (
+                _whole(reader, coloring, video, writer)
+                if work is None
+                else _parts(reader, coloring, video, writer, work, partial(_opened, source, options, note))
+            )
+            with closing(items):
+                for _ in items:
+                    count += 1
+                    if progress is not None:
+                        progress(Progress(count, total, time.perf_counter() - started, kept))
+            if work is not None:
+                _join(writer, source, work, options)
+            if count > kept:
+                for word in coloring.words():
+                    note(word)
     return Summary(
         output=target,
         frames=count,
@@ -133,7 +137,151 @@ def colorize(
         notices=tuple(notices),
         model=loaded.label,
         device=str(colorist.device),
+        kept=kept,
     )
+
+
+def _opened(
+    source: str | os.PathLike[str],
+    options: RunOptions,
+    notify: Callable[[str], None],
+    start: Fraction | None = None,
+) -> VideoReader:
+    """The film, from ``start`` on, in seconds, if that is later than the options say."""
+    begins = [moment for moment in (start, options.start) if moment is not None]
+    return VideoReader(
+        source,
+        stream=options.stream,
+        start=max(begins, default=None),
+        end=options.end,
+        deinterlace=options.deinterlace,
+        chroma=options.keep_colour != "off",
+        max_pixels=options.max_pixels,
+        notify=notify,
+    )
+
+
+@contextmanager
+def _working(
+    target: Path, source: str | os.PathLike[str], options: RunOptions, notify: Callable[[str], None]
+) -> Iterator[WorkFolder | None]:
+    """The result's working folder, which stays after an error; None: the input can be read only once."""
+    if not options.parts or not can_resume(source):
+        yield None
+        return
+    refuse_target(target, overwrite=options.overwrite)
+    work = WorkFolder(target, source)
+    try:
+        yield work
+    except BaseException:
+        work.leave(keep=True)
+        if work.parts and work.path.is_dir():
+            notify(f"{work.frames} frames are done and kept; the same command goes on from there.")
+        raise
+    work.leave(keep=options.keep_work)
+
+
+def _whole(
+    reader: VideoReader, coloring: Coloring, video: VideoInfo, writer: VideoWriter
+) -> Generator[None, None, None]:
+    """Makes the film in one piece; stops after each frame written."""
+    stop = threading.Event()
+    # Left in reverse, whatever happens: the threads first, and only then what they read and write.
+    with (
+        closing(prefetch(reader.frames(writer.copy), _frames_ahead(video), stop)) as frames,
+        closing(prefetch(coloring.frames(frames), _READY, stop)) as colored,
+        _setting(stop),
+    ):
+        for frame in colored:
+            writer.write(frame)
+            yield
+
+
+def _parts(
+    reader: VideoReader,
+    coloring: Coloring,
+    video: VideoInfo,
+    writer: VideoWriter,
+    work: WorkFolder,
+    again: Callable[[Fraction], VideoReader],
+) -> Generator[None, None, None]:
+    """Makes the parts that are missing; stops after each frame written."""
+    if work.complete:
+        return
+    stop = threading.Event()
+    with (
+        _frames_left(reader, work.border, again) as left,
+        closing(prefetch(left, _frames_ahead(video), stop)) as frames,
+        closing(
+            prefetch(coloring.parts(_feed(frames, coloring, video, work), work.border), _READY, stop)
+        ) as colored,
+        _setting(stop),
+    ):
+        part: PartWriter | None = None
+        try:
+            for item in colored:
+                part = part or writer.part(work.place(), work.last_ticks)
+                if isinstance(item, ColorFrame):
+                    part.write(item)
+                    yield
+                else:
+                    work.add(part.close(), item)
+                    part = None
+            if part is not None:
+                work.add(part.close(), None)
+        except BaseException:
+            if part is not None:
+                part.abort()
+            raise
+
+
+def _join(writer: VideoWriter, source: str | os.PathLike[str], work: WorkFolder, options: RunOptions) -> None:
+    join(
+        writer,
+        source,
+        work.parts,
+        stream=options.stream,
+        start=options.start,
+        end=options.end,
+        max_pixels=options.max_pixels,
+    )
+    work.check_input()
+
+
+def _feed(frames: Iterator[Frame], coloring: Coloring, video: VideoInfo, work: WorkFolder) -> Feed:
+    return Feed(frames, video.bit_depth, in_shots=coloring.asks_shots, done=work.frames)
+
+
+@contextmanager
+def _frames_left(
+    reader: VideoReader, border: Border | None, again: Callable[[Fraction], VideoReader]
+) -> Iterator[Iterator[Frame]]:
+    """The frames that are not done yet.
+
+    They are looked for near the border first; where seeking does not give the very same pictures there (open
+    groups, clocks that jump, fields), the film is read from its beginning.
+
+    Raises:
+        InputError: reading from the beginning does not, either.
+    """
+
+    def ignore(packet: Packet) -> None:
+        """All streams are read all the same: a broadcast's clock follows all of them."""
+
+    if border is None:
+        yield reader.frames(ignore)
+        return
+    near = border.pts * reader.video.time_base - reader.begin - _RUN_UP
+    if near > 0:
+        with again(near) as nearby:
+            found = starting_at(border, nearby.frames(ignore))
+            if found is not None:
+                yield found
+                return
+    found = starting_at(border, reader.frames(ignore))
+    if found is None:
+        raise InputError(f"{reader.info.name} is no longer read as before; --restart begins anew.")
+    yield found
 
 
 def _frames_ahead(video: VideoInfo) -> int:
@@ -169,6 +317,7 @@ def _writer(
     options: RunOptions,
     model: str,
     notify: Callable[[str], None],
+    work: WorkFolder | None,
 ) -> VideoWriter:
     encoder = options.encoder
     return VideoWriter(
@@ -185,6 +334,7 @@ def _writer(
         begin=reader.begin,
         start=options.start,
         end=options.end,
+        folder=None if work is None else work.path,
         notify=notify,
     )
 
@@ -206,48 +356,3 @@ def _expected_frames(video: VideoInfo, options: RunOptions) -> int | None:
         return None
     end = min(video.duration.value, options.end) if options.end is not None else video.duration.value
     return max(0, round((end - (options.start or 0)) * video.average_rate)) or None
-
-
-def _colored(
-    frames: Iterator[Frame],
-    colorist: Colorist,
-    video: VideoInfo,
-    writer: VideoWriter,
-    options: RunOptions,
-    references: list[Reference],
-    listen_to: Callable[[ChromaMaker], list[Person]],
-    notify: Callable[[str], None],
-) -> Iterator[ColorFrame]:
-    """Each frame with the Cb and Cr planes of its colour, as the writer wants them."""
-    space = ColorSpace.of(writer.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
-    make = ChromaMaker(space, writer.layout, writer.tags.siting, output_depth=writer.bit_depth)
-    persons = listen_to(make)
-    keeper = None
-    if options.keep_colour != "off" and has_chroma(video.pixel_format):
-        keeper = Keeper(make, video.bit_depth, options.keep_colour)
-    # What has learnt nothing says the same of every frame: nothing to carry.
-    anchored = options.anchor_every is not None and (
-        colorist.model.parameter_count > 0 or bool(references or persons)
-    )
-    examples = ByExample(references, colorist, make, every_frame=not anchored)
-    shots: Shots = in_shots(frames, video.bit_depth)
-    color: Callable[[Shots], Iterator[ColorFrame]]
-    if anchored and options.anchor_every is not None:
-        asked: list[Adviser] = [examples, *persons]
-        color = Anchored(colorist, make, video, options.anchor_every, options.smooth, asked).color
-    else:
-        if not (references or keeper):
-            shots = ((frame, False) for frame in frames)  # nobody asks, and frames need not wait
-        color = partial(_each_by_itself, colorist=colorist, make=make)
-    # Between anchors nobody knows any more what a person said: pictures then speak at anchors only.
-    if not persons:
-        color = partial(examples.over, color=color)
-    yield from color(shots) if keeper is None else keeper.pass_by(shots, color, examples.see)
-    told = (word for person in persons for word in person.words())
-    for word in (*examples.words(), *told, *(keeper.words() if keeper else ())):
-        notify(word)
-
-
-def _each_by_itself(shots: Shots, colorist: Colorist, make: ChromaMaker) -> Iterator[ColorFrame]:
-    for item in colorist.color(frame for frame, _ in shots):
-        yield ColorFrame(item.frame, *make(item.frame.luma, item.ab))

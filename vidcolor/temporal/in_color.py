@@ -138,6 +138,21 @@ class ShotMarker:
     _looks: dict[Look, int] = field(default_factory=dict)
     """Of the waiting frames, how many look like what."""
 
+    @property
+    def in_color(self) -> bool:
+        """Whether the shot that goes by is in colour, as far as it is known."""
+        return self._in_color and self._settled
+
+    @property
+    def known(self) -> tuple[int, ...]:
+        """All that is remembered while no frame waits: to be set where the film is gone on with."""
+        return self.kept, self.grey, int(self._in_color), int(self._settled)
+
+    @known.setter
+    def known(self, known: tuple[int, ...]) -> None:
+        self.kept, self.grey = known[:2]
+        self._in_color, self._settled = map(bool, known[2:])
+
     def mark(self, frames: Iterable[tuple[Frame, bool]]) -> Iterator[Marked]:
         """Frames, and whether each starts a shot, as :func:`vidcolor.temporal.anchors.in_shots` says."""
         for frame, starts_shot in frames:

@@ -54,6 +54,11 @@ class Reference:
         self._share = 0.0
 
     @property
+    def rgb(self) -> npt.NDArray[np.uint8]:
+        """The picture, ``(H, W, 3)`` uint8."""
+        return self._rgb
+
+    @property
     def share(self) -> float:
         """The greatest mean confidence that any frame asked about has had, in [0, 1].
 

@@ -1,0 +1,107 @@
+"""A run that is killed at random moments and started again, until its film is done."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import av
+from clips import DATA
+
+__all__ = ["add_options", "run"]
+
+_SOURCE = DATA / "video" / "train" / "big_buck_bunny_360p_000-300s.mp4"
+_RUN = """
+import sys
+from fractions import Fraction
+from vidcolor.pipeline import parts
+parts.SHORTEST, parts.LONGEST = Fraction({0}), Fraction({0}) * 2
+from vidcolor.cli import main
+sys.exit(main())
+"""
+_CODES = {"KILL": -signal.SIGKILL, "TERM": 128 + signal.SIGTERM, "INT": 130}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--count", type=int, default=20, help="kills")
+    parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--signal", choices=sorted(_CODES), default="KILL")
+    parser.add_argument("--film", type=Path, default=_SOURCE)
+    parser.add_argument("--seconds", type=float, default=30, help="of the film")
+    parser.add_argument("--part", type=float, default=2, help="shortest part, in seconds of film")
+    parser.add_argument("--model", default="default")
+    # Of the same frames x264 does not always make the same packets, with or without us.
+    parser.add_argument("--codec", default="ffv1")
+
+
+def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Makes the film once in peace and once with kills; returns what was found."""
+    whole, target = folder / "whole.mkv", folder / "killed.mkv"
+    begun = time.perf_counter()
+    subprocess.run(_command(options, whole), check=True, capture_output=True)
+    peaceful = time.perf_counter() - begun
+    draw, wrong, kills, lost, kept = random.Random(options.seed), [], 0, [], 0
+    while not target.exists():
+        # Early and late in the run, and while it starts and joins.
+        wait = draw.uniform(0, 2.5 * peaceful / max(1, options.count // 4)) if kills < options.count else None
+        code, seen, err = _run(_command(options, target), wait, getattr(signal, f"SIG{options.signal}"))
+        if code == 0:
+            break
+        if wait is None or code != _CODES[options.signal]:
+            wrong.append(f"run {kills + 1} ended with {code}: {err.strip()[-300:]}")
+            break
+        kills += 1
+        done = _journal(folder)
+        if done and done[-1]["until"] < kept:
+            wrong.append(f"kill {kills}: {kept} frames were done, {done[-1]['until']} are left")
+        kept = done[-1]["until"] if done else 0
+        lost.append(max(0, seen - kept))
+    if target.exists() and _packets(target) != _packets(whole):
+        wrong.append("the film is not the one that is made in peace")
+    left = sorted(path.name for path in folder.iterdir())
+    if not wrong and left != sorted((target.name, whole.name)):
+        wrong.append(f"left behind: {left}")
+    longest = max((entry for entry in lost), default=0)
+    parts = f"frames lost at a kill: median {sorted(lost)[len(lost) // 2] if lost else 0}, most {longest}"
+    print(f"{kills} x SIG{options.signal}, {parts}; in peace {peaceful:.1f} s; wrong: {wrong or 'nothing'}")
+    return {"kills": kills, "lost": lost, "wrong": wrong}
+
+
+def _command(options: argparse.Namespace, target: Path) -> list[str]:
+    arguments = ["run", str(options.film), "-o", str(target), "-t", str(options.seconds), "--json", "--parts"]
+    code = _RUN.format(repr(str(options.part)))
+    return [sys.executable, "-c", code, *arguments, "--model", options.model, "-c:v", options.codec]
+
+
+def _run(command: list[str], wait: float | None, number: int) -> tuple[int, int, str]:
+    """A run killed after ``wait`` seconds: its exit status, the frames it said it had, and its words."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            out, err = process.communicate(timeout=wait)
+        except subprocess.TimeoutExpired:
+            process.send_signal(number)
+            out, err = process.communicate()
+    events = [json.loads(line) for line in out.splitlines() if line.endswith("}")]
+    seen = max((event["frame"] for event in events if event["event"] == "progress"), default=0)
+    return process.returncode, seen, err
+
+
+def _journal(folder: Path) -> list[dict[str, Any]]:
+    path = folder / ".killed.mkv.vidcolor" / "journal.json"
+    return json.loads(path.read_text())["parts"] if path.exists() else []
+
+
+def _packets(path: Path) -> list[tuple[Any, ...]]:
+    with av.open(str(path)) as container:
+        return [
+            (p.stream_index, p.pts, p.dts, p.duration, p.is_keyframe, bytes(p))
+            for p in container.demux()
+            if p.size
+        ]

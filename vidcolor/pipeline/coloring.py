@@ -1,0 +1,144 @@
+"""Frames to frames with colour, for a whole film or part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from vidcolor.color.chroma import ChromaMaker
+from vidcolor.color.planes import ColorSpace
+from vidcolor.frames import ColorFrame, Frame, VideoInfo
+from vidcolor.media.own_chroma import has_chroma
+from vidcolor.media.writer import VideoWriter
+from vidcolor.pipeline.advice import Adviser, Said
+from vidcolor.pipeline.anchored import Anchored
+from vidcolor.pipeline.by_example import ByExample
+from vidcolor.pipeline.colorist import Colorist
+from vidcolor.pipeline.keep import Keeper, Shots
+from vidcolor.pipeline.options import RunOptions
+from vidcolor.pipeline.parts import Border, Feed, State
+from vidcolor.pipeline.person import Person
+from vidcolor.temporal.anchors import in_shots
+from vidcolor.temporal.reference import Reference
+
+__all__ = ["Coloring"]
+
+
+class Coloring:
+    """All that says what colour a film's frames get. One for a run."""
+
+    def __init__(
+        self,
+        colorist: Colorist,
+        video: VideoInfo,
+        writer: VideoWriter,
+        options: RunOptions,
+        references: Sequence[Reference],
+        listen_to: Callable[[ChromaMaker], list[Person]],
+    ) -> None:
+        space = ColorSpace.of(writer.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
+        make = ChromaMaker(space, writer.layout, writer.tags.siting, output_depth=writer.bit_depth)
+        self._video, self._colorist, self._make = video, colorist, make
+        self._persons = listen_to(make)
+        self._keeper = None
+        if options.keep_colour != "off" and has_chroma(video.pixel_format):
+            self._keeper = Keeper(make, video.bit_depth, options.keep_colour)
+        # What has learnt nothing says the same of every frame: nothing to carry.
+        anchored = options.anchor_every is not None and (
+            colorist.model.parameter_count > 0 or bool(references or self._persons)
+        )
+        self._examples = ByExample(references, colorist, make, every_frame=not anchored)
+        self._border = _AtBorder()
+        self._anchored: Anchored | None = None
+        if anchored and options.anchor_every is not None:
+            asked: list[Adviser] = [self._examples, *self._persons, self._border]
+            every, smooth = options.anchor_every, options.smooth
+            self._anchored = Anchored(colorist, make, video, every, smooth, asked)
+        self.asks_shots = bool(self._anchored or references or self._keeper)
+        """Whether anybody wants to know where shots begin."""
+
+    def frames(self, frames: Iterator[Frame]) -> Iterator[ColorFrame]:
+        """Each frame of a film with the Cb and Cr planes of its colour, as the writer wants them."""
+        shots: Shots = in_shots(frames, self._video.bit_depth)
+        if not self.asks_shots:
+            shots = ((frame, False) for frame in frames)  # frames need not wait
+        yield from self._colored(shots)
+
+    def parts(self, feed: Feed, before: Border | None) -> Iterator[ColorFrame | Border]:
+        """The same, a border after each part; ``before``: the border the feed begins at."""
+        continued = False
+        if before is not None:
+            self._restore(before)
+            continued = before.continued
+        while True:
+            self._border.feed = feed
+            for colored in self._colored(feed.part(continued, self._may_split)):
+                if colored.frame.time.pts != feed.shared:  # it is the next part's
+                    yield colored
+            border = feed.border
+            if border is None:
+                return
+            state = self._state(border)
+            yield Border(border.frames, border.pts, border.continued, border.marks, state)
+            continued = border.continued
+
+    def words(self) -> Iterator[str]:
+        """What a person should know when the film is over."""
+        yield from self._examples.words()
+        for person in self._persons:
+            yield from person.words()
+        if self._keeper is not None:
+            yield from self._keeper.words()
+
+    def _colored(self, shots: Shots) -> Iterator[ColorFrame]:
+        color: Callable[[Shots], Iterator[ColorFrame]] = self._each_by_itself
+        if self._anchored is not None:
+            color = self._anchored.color
+        # Between anchors nobody knows any more what a person said: pictures then speak at anchors only.
+        if not self._persons:
+            color = partial(self._examples.over, color=color)
+        if self._keeper is None:
+            return color(shots)
+        return self._keeper.pass_by(shots, color, self._examples.see)
+
+    def _each_by_itself(self, shots: Shots) -> Iterator[ColorFrame]:
+        for item in self._colorist.color(frame for frame, _ in shots):
+            yield ColorFrame(item.frame, *self._make(item.frame.luma, item.ab))
+
+    # Over a border
+
+    def _may_split(self) -> bool:
+        """Whether a shot may be parted: not where a camera that stands still is learnt from it."""
+        kept = self._keeper is not None and self._keeper.passing
+        return kept or bool(self._persons) or not self._examples.watches
+
+    def _state(self, border: Border) -> State:
+        state = self._examples.state()
+        if self._keeper is not None:
+            state["shots"] = self._keeper.state()
+        if self._anchored is not None:
+            opening = self._anchored.left_at(border.pts) if border.continued else {}
+            state |= opening
+            self._anchored.open_with(border.pts, opening)
+        return state
+
+    def _restore(self, border: Border) -> None:
+        self._examples.restore(border.state)
+        if self._keeper is not None:
+            self._keeper.restore(border.state["shots"])
+        if self._anchored is not None:
+            self._anchored.open_with(border.pts, border.state)
+        for person in self._persons:
+            person.go_on(border.pts, heard=border.continued)
+
+
+class _AtBorder:
+    """Wants the frame that two parts share to be an anchor; an adviser that says nothing."""
+
+    feed: Feed | None = None
+
+    def wants(self, frame: Frame, following: Frame | None) -> bool:
+        return self.feed is not None and frame.time.pts == self.feed.shared
+
+    def at(self, frame: Frame) -> Said | None:
+        return None
