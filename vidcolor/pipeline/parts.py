@@ -45,7 +45,9 @@ class Border:
     """Whether a shot goes on over it; that frame then is an anchor of both parts."""
     marks: tuple[tuple[int, int], ...]
     """Time and checksum of the frames that follow."""
-    state: State = field(default_factory=dict)
+    state: State = field(default_factory=dict, compare=False)
+    watched: bool = field(default=False, compare=False)
+    """Whether by then a camera was being learnt: what follows then also hangs on whether anybody speaks."""
 
 
 class Feed:

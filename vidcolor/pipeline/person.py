@@ -23,6 +23,7 @@ from vidcolor.media.reader import VideoReader
 from vidcolor.pipeline.advice import Said, over, with_following
 from vidcolor.pipeline.anchor_folder import Division, Painted
 from vidcolor.pipeline.colorist import Colorist
+from vidcolor.pipeline.hearing import Hearing
 from vidcolor.pipeline.hint_file import Hint
 from vidcolor.pipeline.painted import Painter, read_picture
 from vidcolor.pipeline.pointed import Pointer
@@ -146,6 +147,11 @@ class _Times:
         while self._words and self._words[0].time < until:
             self._words.popleft()
 
+    def leave(self, time: Fraction) -> None:
+        """Ends before the frame at ``time``; the words of later ones are dropped."""
+        self.missed += [word for word in self._words if word.time < time - _TOLERANCE]
+        self._words.clear()
+
 
 class Person:
     """Says what a person painted and hinted at; an adviser."""
@@ -180,7 +186,9 @@ class Person:
         self._times = _Times(begin, video, words)
         self._start, self._every, self._division, self._notify = start, every, division, notify
         self._again = again
-        self._ahead = deque(self._stretches(words) if again is not None else ())
+        self._given = words
+        self._all_ahead = list(self._stretches(words) if again is not None else ())
+        self._ahead = deque(self._all_ahead)
         self._words: dict[int, list[Word]] = {}
         """By pts, of anchors that are not yet decided."""
         self._shots: deque[_Shot] = deque()
@@ -218,9 +226,23 @@ class Person:
     def go_on(self, pts: int, *, heard: bool) -> None:
         """Goes on with the frame at ``pts``; ``heard``: what is said of it was heard in an earlier run."""
         time = pts * self._video.time_base - self._begin
+        missed, self._times = self._times.missed, _Times(self._begin, self._video, self._given)
+        self._times.missed = missed
         self._times.skip(time, heard=heard)
+        self._ahead = deque(self._all_ahead)
+        self._words.clear()
+        self._shots.clear()
         while self._ahead and self._ahead[0].words[-1].time < time - _TOLERANCE:
             self._ahead.popleft()
+
+    def leave(self, pts: int) -> None:
+        """Ends before the frame at ``pts``: from there on the film is made already."""
+        self._times.leave(pts * self._video.time_base - self._begin)
+
+    def hearing(self) -> Hearing:
+        """Tells what parts of the film hang on of all that is said. Raises InputError as :class:`Hearing`."""
+        stretches = [(stretch.begin, stretch.words) for stretch in self._all_ahead]
+        return Hearing(stretches, self._division, lambda pts: pts * self._video.time_base - self._begin)
 
     def words(self) -> list[str]:
         """What a person should know when all frames have gone by."""

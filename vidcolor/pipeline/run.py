@@ -16,7 +16,7 @@ from typing import Any
 from vidcolor import __version__
 from vidcolor.color.chroma import ChromaMaker
 from vidcolor.color.planes import MATRICES, ColorSpace
-from vidcolor.errors import InputError, UsageError
+from vidcolor.errors import InputError, OutputError, UsageError
 from vidcolor.frames import ColorFrame, Frame, VideoInfo
 from vidcolor.media.join import join
 from vidcolor.media.metadata import film_metadata
@@ -36,7 +36,7 @@ from vidcolor.pipeline.parts import Border, Feed, starting_at
 from vidcolor.pipeline.person import Person
 from vidcolor.pipeline.prefetch import prefetch
 from vidcolor.pipeline.words import listen
-from vidcolor.pipeline.work import WorkFolder, can_resume, identity_of
+from vidcolor.pipeline.work import Gap, WorkFolder, can_resume, identity_of
 
 __all__ = ["colorize"]
 
@@ -110,8 +110,8 @@ def colorize(
             coloring = Coloring(colorist, video, writer, options, references, persons)
             if work is not None:
                 computed = f"{colorist.device} {colorist.precision}"
-                found = identity_of(source, options, loaded.model, computed, writer.facts)
-                work.take_over(found, restart=options.restart, notify=note)
+                found = identity_of(source, options, loaded.model, computed, writer.facts, coloring.facts)
+                work.take_over(found, coloring.heard, restart=options.restart, notify=note)
             count = kept = 0 if work is None else work.frames
             total = _expected_frames(video, options)
             items = (
@@ -173,10 +173,13 @@ def _working(
     work = WorkFolder(target, source)
     try:
         yield work
-    except BaseException:
+    except BaseException as error:
+        gone = not work.path.is_dir()
         work.leave(keep=True)
-        if work.parts and work.path.is_dir():
-            notify(f"{work.frames} frames are done and kept; the same command goes on from there.")
+        if gone and isinstance(error, OutputError):
+            raise OutputError(f"{work.path} was removed while the film was made in it.") from error
+        if work.kept:
+            notify(f"{work.kept} frames are done and kept; the same command goes on from there.")
         raise
     work.leave(keep=options.keep_work)
 
@@ -203,36 +206,59 @@ def _parts(
     video: VideoInfo,
     writer: VideoWriter,
     work: WorkFolder,
-    again: Callable[[Fraction], VideoReader],
+    again: Callable[[Fraction | None], VideoReader],
 ) -> Generator[None, None, None]:
     """Makes the parts that are missing; stops after each frame written."""
-    if work.complete:
-        return
-    stop = threading.Event()
-    with (
-        _frames_left(reader, work.border, again) as left,
-        closing(prefetch(left, _frames_ahead(video), stop)) as frames,
-        closing(
-            prefetch(coloring.parts(_feed(frames, coloring, video, work), work.border), _READY, stop)
-        ) as colored,
-        _setting(stop),
-    ):
-        part: PartWriter | None = None
-        try:
-            for item in colored:
-                part = part or writer.part(work.place(), work.last_ticks)
-                if isinstance(item, ColorFrame):
-                    part.write(item)
-                    yield
-                else:
-                    work.add(part.close(), item)
-                    part = None
-            if part is not None:
-                work.add(part.close(), None)
-        except BaseException:
-            if part is not None:
-                part.abort()
-            raise
+    while (gap := work.gap()) is not None:
+        stop = threading.Event()
+        with (
+            _frames_left(reader, gap.before, again) as left,
+            closing(prefetch(left, _frames_ahead(video), stop)) as frames,
+            closing(prefetch(_colored(frames, coloring, video, gap), _READY, stop)) as colored,
+            closing(_written(colored, coloring, writer, work, gap.last_ticks)) as items,
+            _setting(stop),
+        ):
+            yield from items
+        if gap.until is None:
+            return
+        if gap == work.gap():
+            raise InputError(f"{reader.info.name} is no longer read as before; --restart begins anew.")
+
+
+def _colored(
+    frames: Iterator[Frame], coloring: Coloring, video: VideoInfo, gap: Gap
+) -> Iterator[ColorFrame | Border]:
+    done = 0 if gap.before is None else gap.before.frames
+    feed = Feed(frames, video.bit_depth, in_shots=coloring.asks_shots, done=done)
+    return coloring.parts(feed, gap.before, gap.until)
+
+
+def _written(
+    colored: Iterator[ColorFrame | Border],
+    coloring: Coloring,
+    writer: VideoWriter,
+    work: WorkFolder,
+    last_ticks: int | None,
+) -> Generator[None, None, None]:
+    """Puts frames into parts, and those into the working folder."""
+    part: PartWriter | None = None
+    try:
+        for item in colored:
+            part = part or writer.part(work.place(), last_ticks)
+            if isinstance(item, ColorFrame):
+                part.write(item)
+                yield
+            else:
+                written, part = part.close(), None
+                work.add(written, item, watched=item.watched)
+                last_ticks = written.last_ticks
+        if part is not None:
+            written, part = part.close(), None
+            work.add(written, None, watched=coloring.watched)
+    except BaseException:
+        if part is not None:
+            part.abort()
+        raise
 
 
 def _join(writer: VideoWriter, source: str | os.PathLike[str], work: WorkFolder, options: RunOptions) -> None:
@@ -248,13 +274,9 @@ def _join(writer: VideoWriter, source: str | os.PathLike[str], work: WorkFolder,
     work.check_input()
 
 
-def _feed(frames: Iterator[Frame], coloring: Coloring, video: VideoInfo, work: WorkFolder) -> Feed:
-    return Feed(frames, video.bit_depth, in_shots=coloring.asks_shots, done=work.frames)
-
-
 @contextmanager
 def _frames_left(
-    reader: VideoReader, border: Border | None, again: Callable[[Fraction], VideoReader]
+    reader: VideoReader, border: Border | None, again: Callable[[Fraction | None], VideoReader]
 ) -> Iterator[Iterator[Frame]]:
     """The frames that are not done yet.
 
@@ -278,10 +300,11 @@ def _frames_left(
             if found is not None:
                 yield found
                 return
-    found = starting_at(border, reader.frames(ignore))
-    if found is None:
-        raise InputError(f"{reader.info.name} is no longer read as before; --restart begins anew.")
-    yield found
+    with again(None) as whole:
+        found = starting_at(border, whole.frames(ignore))
+        if found is None:
+            raise InputError(f"{reader.info.name} is no longer read as before; --restart begins anew.")
+        yield found
 
 
 def _frames_ahead(video: VideoInfo) -> int:
