@@ -197,7 +197,9 @@ def take_encoder(values: dict[str, Any]) -> EncoderOptions:
 @click.option("-n", "--no-overwrite", is_flag=True, help="Never overwrite the output.")
 @coloring_options
 @encoding_options
-@click.option("--parts/--no-parts", help="Make the film in parts: a stopped run can be gone on with.")
+@click.option(
+    "--parts/--no-parts", default=True, help="Make the film in parts: a stopped run can be gone on with."
+)
 @click.option("--restart", is_flag=True, help="Throw away what an earlier run left, and begin anew.")
 @click.option("--keep-work", is_flag=True, help="Keep the parts of the finished film beside it.")
 @progress_option

@@ -43,6 +43,7 @@ class Hearing:
         self,
         stretches: Iterable[tuple[Fraction, Sequence[Painted | Hint]]],
         division: Division | None,
+        start: Fraction,
         time_of: Callable[[int], Fraction],
     ) -> None:
         """
@@ -50,12 +51,13 @@ class Hearing:
             stretches: where reading ahead begins, in seconds from the film's beginning, and the words it is
                 done for, in order.
             division: where anchors are known to be.
+            start: first moment that is coloured, in seconds from the film's beginning.
             time_of: seconds from the film's beginning to a frame, by its pts.
 
         Raises:
             InputError: a picture cannot be read.
         """
-        self._time_of = time_of
+        self._start, self._time_of = start, time_of
         self.division = "" if division is None else _digest(repr((sorted(division.anchors), *division[1:])))
         self._stretches = [
             _Read(begin, [(word.time, *_facts(word)) for word in words]) for begin, words in stretches
@@ -75,7 +77,10 @@ class Hearing:
         for stretch in self._stretches:
             if until is not None and stretch.begin >= until:
                 continue
-            beyond = end is None or stretch.begin > end - _UNSURE  # its words may be taken over the border
+            # Where reading ahead begins shortly before the border it may not see it.
+            beyond = end is None or stretch.begin > max(
+                end - _UNSURE, self._start if begin is None else begin
+            )
             words = [
                 [str(time), _unless_changed(facts, files)]
                 for time, facts, files in stretch.words

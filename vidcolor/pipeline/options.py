@@ -72,7 +72,7 @@ class RunOptions:
     max_pixels: int = MAX_PIXELS
     """Of the largest picture that is read; a film of larger ones is refused."""
     overwrite: bool = False
-    parts: bool = False
+    parts: bool = True
     """Whether the film is made in parts, so that a run that was stopped can be gone on with."""
     restart: bool = False
     """Whether what an earlier run left of the same result is thrown away."""

@@ -242,7 +242,8 @@ class Person:
     def hearing(self) -> Hearing:
         """Tells what parts of the film hang on of all that is said. Raises InputError as :class:`Hearing`."""
         stretches = [(stretch.begin, stretch.words) for stretch in self._all_ahead]
-        return Hearing(stretches, self._division, lambda pts: pts * self._video.time_base - self._begin)
+        division, start, base = self._division, self._start, self._video.time_base
+        return Hearing(stretches, division, start, lambda pts: pts * base - self._begin)
 
     def words(self) -> list[str]:
         """What a person should know when all frames have gone by."""
