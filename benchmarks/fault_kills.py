@@ -75,7 +75,7 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def _command(options: argparse.Namespace, target: Path) -> list[str]:
-    arguments = ["run", str(options.film), "-o", str(target), "-t", str(options.seconds), "--json", "--parts"]
+    arguments = ["run", str(options.film), "-o", str(target), "-t", str(options.seconds), "--json"]
     code = _RUN.format(repr(str(options.part)))
     return [sys.executable, "-c", code, *arguments, "--model", options.model, "-c:v", options.codec]
 

@@ -407,6 +407,21 @@ def test_a_journal_that_lies_of_borders_is_not_believed(tmp_path: Path) -> None:
     assert all_packets(target) == whole
 
 
+def test_a_part_s_last_frame_is_shown_until_the_next_part_begins(tmp_path: Path) -> None:
+    times = [n + 9 * (n >= 15) for n in range(30)]  # the fifteenth frame stands still for 10 others' time
+    source = film(tmp_path / "a.mkv", pts=times, time_base=Fraction(1, RATE), cuts=(15,), audio=0)
+    found = {}
+    for color in (RED, BLUE):
+        settings = hinted(tmp_path / "hints.json", (20, color))
+        summary = vidcolor.colorize(source, tmp_path / "b.mkv", keep_work=True, **settings)
+        assert not any("was not used" in notice for notice in summary.notices)
+        found[color] = chroma_of(tmp_path / "b.mkv")
+    assert len(journal(tmp_path / "b.mkv")["parts"]) == 2
+    changed = np.abs(found[RED] - found[BLUE]).max(axis=(1, 2))
+    assert changed[14] > 20
+    assert not changed[15:].any()
+
+
 # The folder
 
 

@@ -56,7 +56,8 @@ class Coloring:
         """Whether the film's last frame has gone by."""
         self._anchored: Anchored | None = None
         if anchored and options.anchor_every is not None:
-            asked: list[Adviser] = [self._examples, *self._persons, self._border]
+            heard = [_UpToBorder(person, self._border) for person in self._persons]
+            asked: list[Adviser] = [self._examples, *heard, self._border]
             every, smooth = options.anchor_every, options.smooth
             self._anchored = Anchored(colorist, make, video, every, smooth, asked)
         self.asks_shots = bool(self._anchored or references or self._keeper)
@@ -178,3 +179,16 @@ class _AtBorder:
 
     def at(self, frame: Frame) -> Said | None:
         return None
+
+
+class _UpToBorder:
+    """A person who is told what follows a part's last frame, which the part does not hold; a divider."""
+
+    def __init__(self, person: Person, border: _AtBorder) -> None:
+        self._person, self._border = person, border
+        self.settles, self.at = person.settles, person.at
+
+    def wants(self, frame: Frame, following: Frame | None) -> bool:
+        if following is None and self._border.feed is not None:
+            following = self._border.feed.after(frame)
+        return self._person.wants(frame, following)

@@ -140,8 +140,9 @@ class _Times:
         self._next = None if following is None else following.time.pts
         return here
 
-    def skip(self, time: Fraction, *, heard: bool) -> None:
-        """Drops the words of frames before ``time``; ``heard``: and of the frame there."""
+    def skip(self, pts: int, time: Fraction, *, heard: bool) -> None:
+        """Drops the words of frames before the one at ``pts``, ``time``; ``heard``: and of that one."""
+        self._next = pts
         tolerance = min(self._frame / 2, _TOLERANCE)
         until = time + self._frame - tolerance if heard else time - tolerance
         while self._words and self._words[0].time < until:
@@ -228,7 +229,7 @@ class Person:
         time = pts * self._video.time_base - self._begin
         missed, self._times = self._times.missed, _Times(self._begin, self._video, self._given)
         self._times.missed = missed
-        self._times.skip(time, heard=heard)
+        self._times.skip(pts, time, heard=heard)
         self._ahead = deque(self._all_ahead)
         self._words.clear()
         self._shots.clear()

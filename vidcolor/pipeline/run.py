@@ -29,6 +29,7 @@ from vidcolor.models import resolve_model
 from vidcolor.pipeline.by_example import read_reference
 from vidcolor.pipeline.coloring import Coloring
 from vidcolor.pipeline.colorist import Colorist
+from vidcolor.pipeline.device import using
 from vidcolor.pipeline.memory import hold_memory
 from vidcolor.pipeline.names import default_output
 from vidcolor.pipeline.options import EncoderOptions, Progress, RunOptions, Summary
@@ -119,7 +120,7 @@ def colorize(
                 if work is None
                 else _parts(reader, coloring, video, writer, work, partial(_opened, source, options, note))
             )
-            with closing(items):
+            with using(colorist.device), closing(items):
                 for _ in items:
                     count += 1
                     if progress is not None:
