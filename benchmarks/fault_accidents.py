@@ -48,7 +48,7 @@ from vidcolor.pipeline.colorist import Colorist
 network, calls = Colorist._network, []
 def lost(self, pictures, hints):
     calls.append(pictures)
-    if len(calls) > 4:
+    if len(calls) > 3:
         raise RuntimeError("CUDA error: unspecified launch failure\\nmore lines")
     return network(self, pictures, hints)
 Colorist._network = lost
@@ -258,6 +258,7 @@ def _mounted(case: _Case) -> Callable[[], object]:
 def _command(options: argparse.Namespace, source: Path, target: Path, patch: str = "") -> list[str]:
     code = _RUN.format(repr(str(options.part)), patch)
     arguments = ["run", str(source), "-o", str(target), "-t", str(options.seconds), "--no-progress"]
+    arguments += ["--keep-colour", "off"]
     return [sys.executable, "-c", code, *arguments, "--model", options.model, "-c:v", options.codec]
 
 

@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parts = parser.add_subparsers(dest="part", required=True)
+    parts = parser.add_subparsers(dest="subject", required=True)
     modules = {name: importlib.import_module(module) for name, module in PARTS.items()}
     for name, module in modules.items():
         of_part = parts.add_parser(name)
@@ -50,7 +50,7 @@ def main() -> None:
         of_part.add_argument("--json", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = modules[options.part].run(options, Path(folder))
+        found = modules[options.subject].run(options, Path(folder))
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n")
     sys.exit(1 if found["wrong"] else 0)

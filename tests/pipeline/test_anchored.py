@@ -28,6 +28,7 @@ from vidcolor.models.spaces import AB_SCALE
 from vidcolor.models.weights import LoadedModel
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.options import RunOptions
+from vidcolor.temporal.shots import Verdict
 
 TINY = {"codec": "ffv1", "model": "tiny", "network_size": 32, "device": "cpu"}
 GIVEN = {"codec": "ffv1", "network_size": 32, "device": "cpu"}
@@ -145,8 +146,22 @@ def start_shots_at(monkeypatch: pytest.MonkeyPatch, starts: Sequence[int]) -> No
     def in_shots(frames: Iterable[Frame], bit_depth: int) -> Iterator[tuple[Frame, bool]]:
         return ((frame, frame.index in starts) for frame in frames)
 
-    for module in ("run", "anchors", "person"):
+    class Told:
+        """A detector of a film that is one part."""
+
+        def __init__(self) -> None:
+            self.count = 0
+
+        def push(self, picture: object) -> Iterator[Verdict]:
+            self.count += 1
+            yield Verdict(self.count - 1, self.count - 1 in starts, fading=False)
+
+        def finish(self) -> Iterator[Verdict]:
+            return iter(())
+
+    for module in ("coloring", "anchors", "person"):
         monkeypatch.setattr(f"vidcolor.pipeline.{module}.in_shots", in_shots)
+    monkeypatch.setattr("vidcolor.pipeline.parts.ShotDetector", Told)
 
 
 def noisy(count: int, seed: int = 0) -> list[np.ndarray]:
