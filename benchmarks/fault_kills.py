@@ -77,7 +77,7 @@ def _one_film(
     lost: list[int],
     wrong: list[str],
 ) -> None:
-    """Starts a film again and again until it is done or something is wrong; notes the frames each kill lost."""
+    """Starts a film again and again until it is done or something is wrong; notes what each kill lost."""
     kept = 0
     while True:
         # Early and late in the run, and while it starts and joins.
@@ -85,7 +85,8 @@ def _one_film(
         code, seen, err = _run(_command(options, target), wait, getattr(signal, f"SIG{options.signal}"))
         if code == 0:
             return
-        if wait is None or code != _CODES[options.signal]:
+        early = not seen and code == -getattr(signal, f"SIG{options.signal}")  # Python was still starting
+        if wait is None or not (early or code == _CODES[options.signal]):
             wrong.append(f"run {len(lost) + 1} ended with {code}: {err.strip()[-300:]}")
             return
         done = _journal(target.parent)
