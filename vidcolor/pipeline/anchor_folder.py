@@ -17,9 +17,8 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -31,6 +30,7 @@ import numpy as np
 from vidcolor import __version__
 from vidcolor.errors import InputError, OutputError, UsageError
 from vidcolor.frames import MediaInfo, Timestamp, VideoInfo
+from vidcolor.media.folder import folder_made
 from vidcolor.media.target import writing
 from vidcolor.pipeline.painted import Compared, Rgb, check_picture
 
@@ -131,20 +131,12 @@ class AnchorFolder:
             UsageError: ``path`` is no folder for this.
             OutputError: it holds anchors already and ``overwrite`` is not set, or cannot be written.
         """
-        final = Path(os.path.realpath(path))
-        _check(path, final, film, overwrite)
-        working = final.with_name(f".{final.name}.{os.getpid()}.part")
-        with writing(final):
-            shutil.rmtree(working, ignore_errors=True)  # of a process that had our number and was killed
-            working.mkdir()
-        try:
+        with folder_made(
+            path,
+            lambda final: _check(path, final, film, overwrite),
+            purpose="anchors are written to a folder",
+        ) as working:
             yield cls(working, film, anchor_every)
-            _check(path, final, film, overwrite)  # something may have appeared meanwhile
-            with writing(final):
-                _replace(working, final)
-        except BaseException:
-            shutil.rmtree(working, ignore_errors=True)
-            raise
 
     def add(
         self, picture: Rgb, compared: Compared, time: Timestamp, begin: Fraction, *, starts_shot: bool
@@ -252,17 +244,7 @@ def _contact_sheet(folder: Path, entries: Sequence[dict[str, Any]]) -> Any:
 
 
 def _check(named: Path, final: Path, film: Film, overwrite: bool) -> None:
-    if not final.parent.is_dir():
-        raise OutputError(f"The folder {final.parent} does not exist.")
-    if not os.access(final.parent, os.W_OK | os.X_OK):
-        raise OutputError(f"The folder {final.parent} may not be written to.")
-    if not final.exists():
-        return
-    if not final.is_dir():
-        raise UsageError(f"{named} is a file; anchors are written to a folder.")
     found = {entry.name for entry in final.iterdir()}
-    if not found:
-        return
     if INDEX not in found:
         raise UsageError(f"{named} is a folder with something else than anchors in it; name another.")
     before, entries = _read_index(final / INDEX)
@@ -274,20 +256,6 @@ def _check(named: Path, final: Path, film: Film, overwrite: bool) -> None:
     if foreign:
         some = sorted(foreign)[0]
         raise OutputError(f"{named} also holds {some!r}, which would be lost; move it away first.")
-
-
-def _replace(working: Path, final: Path) -> None:
-    """A folder cannot be moved onto a full one, so the old one steps aside first, and back if that fails."""
-    old = working.with_suffix(".old")
-    if final.exists():
-        os.rename(final, old)
-    try:
-        os.rename(working, final)
-    except BaseException:
-        with suppress(OSError):
-            os.rename(old, final)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 # ---- reading -------------------------------------------------------------------------------------
