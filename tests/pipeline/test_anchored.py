@@ -145,7 +145,7 @@ def start_shots_at(monkeypatch: pytest.MonkeyPatch, starts: Sequence[int]) -> No
     def in_shots(frames: Iterable[Frame], bit_depth: int) -> Iterator[tuple[Frame, bool]]:
         return ((frame, frame.index in starts) for frame in frames)
 
-    for module in ("run", "anchors", "person"):
+    for module in ("coloring", "anchors", "person"):
         monkeypatch.setattr(f"vidcolor.pipeline.{module}.in_shots", in_shots)
 
 
