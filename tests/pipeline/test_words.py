@@ -167,6 +167,22 @@ def test_anchors_look_as_the_run_does(film: Path, tmp_path: Path) -> None:
         assert differences(read(tmp_path / "d" / entry["file"]), result[number]).mean() < 1.2
 
 
+def test_a_film_of_a_foreign_matrix_has_the_runs_anchors(tmp_path: Path) -> None:
+    """Its own chroma means other colours, so that it is coloured anew."""
+    tags = ("limited", "ictcp", None, None)
+    source = make_clip(
+        tmp_path / "a.mkv", size=(192, 128), frames=26, codec="ffv1", color=tags, colourful=True
+    )
+    summary = anchors(source, tmp_path / "d", model="tiny")
+    assert summary.notices == ("Colour cannot be made in the file's matrix, ictcp; the result is smpte170m.",)
+    result = decode_rgb(run(source, tmp_path / "b.mkv", model="tiny"))
+    found = entries(tmp_path / "d")
+    assert len(found) >= 2
+    for entry in found:
+        number = round(entry["time"] * 24)
+        assert differences(read(tmp_path / "d" / entry["file"]), result[number]).mean() < 1.2
+
+
 @pytest.mark.parametrize("rotation", [90, 180, 270])
 def test_pictures_are_upright_and_read_back_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rotation: int

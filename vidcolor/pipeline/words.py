@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from vidcolor.media.timeline import clock_text
 from vidcolor.pipeline.anchor_folder import Division, Film, read_folder, upright_shape
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.hint_file import read_hints
+from vidcolor.pipeline.opening import open_film
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.pipeline.painted import Painter
 from vidcolor.pipeline.person import Again, Person, Speaker, Word
@@ -107,13 +109,6 @@ def _opener(source: str | os.PathLike[str], options: RunOptions) -> Again | None
         return None
 
     def again(start: Fraction, end: Fraction) -> VideoReader:
-        return VideoReader(
-            path,
-            stream=options.stream,
-            start=start,
-            end=end,
-            deinterlace=options.deinterlace,
-            max_pixels=options.max_pixels,
-        )
+        return open_film(path, replace(options, start=start, end=end, keep_colour="off"))
 
     return again
