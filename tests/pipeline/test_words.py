@@ -328,6 +328,38 @@ def test_a_model_that_takes_no_hints_obeys_them(
     assert all(hint is None for hint in model.hints)
 
 
+@pytest.mark.parametrize("piped", [False, True])
+def test_no_picture_is_coloured_twice(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piped: bool
+) -> None:
+    """Neither where a hint asks what the network says by itself, nor where its frame was read ahead."""
+    pictures: list[tuple[bytes, bool]] = []
+
+    class Noting(Sandy):
+        def raw(
+            self, lightness: Tensor, hints: Tensor | None = None, condition: Tensor | None = None
+        ) -> Tensor:
+            pictures.extend((picture.numpy().tobytes(), hints is not None) for picture in lightness)
+            return super().raw(lightness, hints, condition)
+
+    give(monkeypatch, Noting())
+    said = [{"time": time, "x": 60, "y": 64, "color": "red"} for time in (0, 0.75, 1.5)]
+    (tmp_path / "hints.json").write_text(json.dumps(said))
+    source = film
+    if piped:
+        source = tmp_path / "pipe.mkv"
+        os.mkfifo(source)
+        feeder = threading.Thread(target=lambda: source.write_bytes(film.read_bytes()))
+        feeder.start()
+    run(source, tmp_path / "b.mkv", hints=tmp_path / "hints.json")
+    if piped:
+        feeder.join()
+    plain = [picture for picture, told in pictures if not told]
+    assert len(plain) >= 4
+    assert len(set(plain)) == len(plain)
+    assert len(pictures) - len(plain) == len(said)
+
+
 def test_nothing_said_goes_over_a_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three shots; the one in the middle is painted all over, the others stay exactly what they are."""
     shots = [pan(seed, 20, 1.0, HEIGHT, WIDTH) for seed in (1, 2, 3)]

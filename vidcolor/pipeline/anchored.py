@@ -220,8 +220,8 @@ class Anchored:
         return _shrunk(plane, self._fine)
 
     def _chroma(self, frame: Frame) -> Chroma:
-        found = self._colorist.color_one(frame)
-        return np.dstack(self._make(frame.luma, found.ab))
+        self._colorist.forget_before(frame.time.pts)
+        return np.dstack(self._make(frame.luma, self._colorist.own(frame)))
 
 
 def _mixed(one: Chroma, other: Chroma, weight: _Map) -> Chroma:

@@ -42,7 +42,7 @@ class Pointer:
     def said(self, frame: Frame, hints: Sequence[Hint]) -> Said:
         """What hints, at least one, say of a frame; of two that overlap the later one is obeyed."""
         upright = np.rot90(frame.luma, self._colorist.turns).shape
-        plain = self._colorist.color_one(frame).ab
+        plain = self._colorist.own(frame)
         own = np.dstack(self._make(frame.luma, plain))
         near, whose = self._reached(frame, own, hints, upright)
         chroma, weight = own.astype(np.float32), np.zeros(own.shape[:2], np.float32)
@@ -66,7 +66,7 @@ class Pointer:
         planes = np.zeros((3, *shape), np.float32)
         for hint in hints:
             planes[:, _disc(hint, upright, shape) >= 0.5] = np.array((*hint.ab, 1), np.float32)[:, None]
-        told = self._colorist.color_one(frame, planes).ab
+        told = self._colorist.told(frame, planes)
         difference = np.hypot(*(one - other for one, other in zip(plain, told, strict=True)))
         least, most = _HEARD
         heard = ((difference - least) / (most - least)).clip(0, 1)
