@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vidcolor.color.chroma import ChromaMaker
+from vidcolor.color.resize import averaged
 from vidcolor.frames import ColorFrame, Frame, VideoInfo
 from vidcolor.motion import scaled, warp
 from vidcolor.pipeline.advice import Adviser, Divider, with_following
@@ -198,7 +199,7 @@ class Anchored:
     def _spread(self, anchor: Step, own: Chroma, chroma: Chroma, firm: _Map, known: _Map) -> _Decided:
         """What is firm brought to what belongs to it, where nobody knows whether it is."""
         unit = 2 ** (self._make.output.bit_depth - 8)
-        guide: Any = np.dstack((anchor.fine, _shrunk(own, self._fine) / unit)).astype(np.float32)
+        guide: Any = np.dstack((anchor.fine, averaged(own, *self._fine) / unit)).astype(np.float32)
         guide = cv2.GaussianBlur(guide, (3, 3), 0)
         near = reach(guide, known > _KNOWN)
         source = np.maximum(near.source, 0)
@@ -206,7 +207,7 @@ class Anchored:
         found = np.where(near.source < 0, 0, found).astype(np.float32)
         if found.max() < _NOTHING:
             return _Decided(chroma, firm, known)
-        colour = _shrunk(chroma, self._fine).reshape(-1, 2)[source].astype(np.float32)
+        colour = averaged(chroma, *self._fine).reshape(-1, 2)[source].astype(np.float32)
         height, width = chroma.shape[:2]
         # Ways from neighbouring pixels may start apart.
         planes = cv2.blur(np.dstack((colour * found[..., None], found)), (3, 3))
@@ -217,7 +218,7 @@ class Anchored:
 
     def _small(self, plane: _Map) -> _Map:
         """A plane at the fine size."""
-        return _shrunk(plane, self._fine)
+        return averaged(plane, *self._fine)
 
     def _chroma(self, frame: Frame) -> Chroma:
         self._colorist.forget_before(frame.time.pts)
@@ -228,7 +229,3 @@ def _mixed(one: Chroma, other: Chroma, weight: _Map) -> Chroma:
     """``other`` where the weight is 1, ``one`` where it is 0; ``(H, W)`` as the two."""
     mixed: Chroma = np.rint(one + weight[..., None] * (other.astype(np.float32) - one)).astype(one.dtype)
     return mixed
-
-
-def _shrunk(planes: Any, size: tuple[int, int]) -> Any:
-    return cv2.resize(planes, size[::-1], interpolation=cv2.INTER_AREA)
