@@ -24,6 +24,7 @@ from vidcolor.pipeline.device import (
     is_out_of_memory,
 )
 from vidcolor.pipeline.options import RunOptions
+from vidcolor.wording import counted
 
 __all__ = ["AbFrame", "Colorist", "network_size"]
 
@@ -154,7 +155,8 @@ class Colorist:
         if failed == 1:
             raise self._too_little()
         self.batch_size = failed // 2
-        self.notify(f"Memory ran out on {self.device}; it goes on with {self.batch_size} frames at once.")
+        frames = counted(self.batch_size, "frame")
+        self.notify(f"Memory ran out on {self.device}; it goes on with {frames} at once.")
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 

@@ -101,4 +101,7 @@ class Keeper:
         again = "--keep-colour off colours everything anew."
         if not grey:
             return [f"The film is in colour already: nothing was coloured; {again}"]
-        return [f"{kept} of {kept + grey} shots were in colour already and were kept as they are; {again}"]
+        passed = "was in colour already and was kept as it is"
+        if kept > 1:
+            passed = "were in colour already and were kept as they are"
+        return [f"{kept} of {kept + grey} shots {passed}; {again}"]
