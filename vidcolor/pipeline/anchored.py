@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from vidcolor.color.chroma import ChromaMaker
 from vidcolor.color.resize import averaged
+from vidcolor.errors import UsageError
 from vidcolor.frames import ColorFrame, Frame, VideoInfo
+from vidcolor.limits import LONGEST_MOVED
 from vidcolor.motion import scaled, warp
 from vidcolor.pipeline.advice import Adviser, Divider, with_following
 from vidcolor.pipeline.colorist import Colorist
@@ -78,9 +80,9 @@ class Anchored:
         self._following: Frame | None = None
         """The frame after the one that was taken last."""
         self._dividers = [adviser for adviser in advisers if isinstance(adviser, Divider)]
-        self._depth = video.bit_depth
-        self._size = carry_size(video.height, video.width)
-        self._fine = fine_size(self._size, (video.height, video.width))
+        self._depth, self._luma_size = video.bit_depth, (video.height, video.width)
+        self._size = carry_size(*self._luma_size)
+        self._fine = fine_size(self._size, self._luma_size)
         self._carrier = Propagator(
             self._size,
             make.output.bit_depth,
@@ -132,6 +134,7 @@ class Anchored:
 
     def _spans(self, shots: Iterable[tuple[Frame, bool]]) -> Iterator[tuple[Span, _Decided, _Decided | None]]:
         """Every span with the colour of the anchors at its ends."""
+        self._refuse_long_sides()
         opening: _Decided | None = None
         known = self._is_wanted, self._is_settled
         for span in find_spans(self._looked_ahead(shots), self._size, self._depth, self._every, *known):
@@ -141,6 +144,15 @@ class Anchored:
             closing = None if span.closing is None else self._decided(span.closing, span, opening)
             yield span, opening, closing
             opening = closing
+
+    def _refuse_long_sides(self) -> None:
+        """Raises UsageError where chroma cannot be carried; what only passes by does not come here."""
+        height, width = self._make.layout.size(*self._luma_size)
+        if max(height, width) > LONGEST_MOVED:
+            raise UsageError(
+                f"Chroma of {width}x{height} cannot be carried from anchors, only of {LONGEST_MOVED} a side;"
+                " give --anchor-every off, or a --pix-fmt with less chroma."
+            )
 
     def _looked_ahead(self, shots: Iterable[tuple[Frame, bool]]) -> Iterator[tuple[Frame, bool]]:
         for item, following in with_following(shots):
