@@ -591,6 +591,20 @@ def test_files_that_are_no_pictures_do_not_matter(film: Path, tmp_path: Path) ->
     run(film, tmp_path / "b.mkv", anchors=tmp_path / "d", end=Fraction(1, 4))
 
 
+@pytest.mark.parametrize(("every", "told"), [(12, False), (6, True), (24, True)])
+def test_another_distance_of_anchors_is_told_of(film: Path, tmp_path: Path, every: int, told: bool) -> None:
+    anchors(film, tmp_path / "d", end=Fraction(1, 4))
+    notices: list[str] = []
+    chosen = {"end": Fraction(1, 4), "anchor_every": every, "notify": notices.append}
+    run(film, tmp_path / "b.mkv", anchors=tmp_path / "d", **chosen)
+    sentence = (
+        f"{tmp_path / 'd'} was written with --anchor-every 12, not {every};"
+        " what was not painted may look otherwise than in it."
+    )
+    assert (sentence in notices) == told
+    assert any("--anchor-every" in notice for notice in notices) == told
+
+
 def test_pictures_that_nobody_painted_are_told_of(film: Path, tmp_path: Path) -> None:
     anchors(film, tmp_path / "d", end=Fraction(1, 4))
     notices: list[str] = []
@@ -610,6 +624,14 @@ def test_a_folder_is_written_over_only_when_asked(film: Path, tmp_path: Path) ->
     with pytest.raises(OutputError, match="holds anchors already; -y overwrites them, painted ones too"):
         anchors(film, tmp_path / "d", end=Fraction(1, 4))
     anchors(film, tmp_path / "d", end=Fraction(1, 4), overwrite=True)
+    as_jpeg(tmp_path / "d" / "00-00-00.000.png", read(tmp_path / "d" / "00-00-00.000.png"))
+    (tmp_path / "d" / "00-00-00.000.png").unlink()
+    anchors(film, tmp_path / "d", end=Fraction(1, 4), overwrite=True)
+    assert not (tmp_path / "d" / "00-00-00.000.JPG").exists()
+    (tmp_path / "d" / "00-00-00.000.xcf").write_text("work of hours")
+    with pytest.raises(OutputError, match="also holds '00-00-00.000.xcf', which would be lost"):
+        anchors(film, tmp_path / "d", end=Fraction(1, 4), overwrite=True)
+    (tmp_path / "d" / "00-00-00.000.xcf").unlink()
     (tmp_path / "d" / "shirt.xcf").write_text("work of hours")
     with pytest.raises(OutputError, match="also holds 'shirt.xcf', which would be lost"):
         anchors(film, tmp_path / "d", end=Fraction(1, 4), overwrite=True)
@@ -658,7 +680,7 @@ def test_what_lies_outside_of_the_range_is_told(film: Path, tmp_path: Path) -> N
     found = decode_chroma(
         run(film, tmp_path / "c.mkv", end=Fraction(1, 2), hints=hints, notify=notices.append)
     )
-    assert notices == ["1 of the colours given lie outside of the range asked for."]
+    assert notices == ["1 of the colours given lies outside of the range asked for."]
     assert all(np.array_equal(a, b) for a, b in zip(plain, found, strict=True))
 
 

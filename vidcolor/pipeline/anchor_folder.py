@@ -94,6 +94,8 @@ class Division(NamedTuple):
     """Where shots start, rising."""
     end: Fraction
     """Of the stretch: the time of its last frame."""
+    every: int | None
+    """Frames there were, on average, to an anchor; None: the index does not say."""
 
 
 class Painted(NamedTuple):
@@ -252,9 +254,14 @@ def _check(named: Path, final: Path, film: Film, overwrite: bool) -> None:
         raise UsageError(f"{named} holds the anchors of another film, {before.name}: {difference}.")
     if not overwrite:
         raise OutputError(f"{named} holds anchors already; -y overwrites them, painted ones too.")
-    foreign = found - {entry["file"] for entry in entries} - {INDEX, SHEET, ORIGINALS}
+    stems = {Path(entry["file"]).stem for entry in entries}
+    foreign = sorted(
+        name
+        for name in found - {INDEX, SHEET, ORIGINALS}
+        if Path(name).stem not in stems or Path(name).suffix.lower() not in _PICTURES
+    )
     if foreign:
-        some = sorted(foreign)[0]
+        some = foreign[0]
         raise OutputError(f"{named} also holds {some!r}, which would be lost; move it away first.")
 
 
@@ -357,7 +364,8 @@ def _read_index(path: Path) -> tuple[Film, list[dict[str, Any]]]:
                 raise ValueError(entry)
             Fraction(entry["exact"])
             str.lower(entry["sha256"])
-        entries = [{**entry, "end": index["end"]} for entry in entries]
+        told = {"end": index["end"], "every": index.get("anchor_every")}
+        entries = [{**entry, **told} for entry in entries]
         return Film(**index["film"]), entries
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from None
@@ -370,4 +378,6 @@ def _division(path: Path, entries: Sequence[dict[str, Any]]) -> Division | None:
         return None
     times = [Fraction(entry["exact"]) for entry in entries]
     shots = [time for time, entry in zip(times, entries, strict=True) if entry.get("starts_shot")]
-    return Division(frozenset(times), tuple(sorted(shots)), Fraction(entries[0]["end"]))
+    every = entries[0]["every"]
+    every = every if isinstance(every, int) else None
+    return Division(frozenset(times), tuple(sorted(shots)), Fraction(entries[0]["end"]), every)

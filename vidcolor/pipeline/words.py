@@ -51,6 +51,12 @@ def listen(
         words += painted
         if not painted:
             notify(f"No picture in {options.anchors} has been painted on; it says nothing.")
+        before = None if division is None else division.every
+        if before not in (None, options.anchor_every):
+            notify(
+                f"{options.anchors} was written with --anchor-every {before}, not {options.anchor_every};"
+                " what was not painted may look otherwise than in it."
+            )
     if options.hints is not None:
         words += read_hints(Path(options.hints), *shape)
     words = _inside(words, reader, options, notify)
@@ -91,7 +97,9 @@ def _inside(
     start, stop = options.start or Fraction(0), options.end
     inside = [w for w in words if start - slack < w.time and (stop is None or w.time < stop)]
     if len(inside) < len(words):
-        notify(f"{len(words) - len(inside)} of the colours given lie outside of the range asked for.")
+        left = len(words) - len(inside)
+        lie = "lies" if left == 1 else "lie"
+        notify(f"{left} of the colours given {lie} outside of the range asked for.")
     return inside
 
 
