@@ -69,7 +69,7 @@ def test_no_colour_is_carried_into_what_is_cut_in(
 
 def test_the_measure_sees_colour_that_is_carried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "vidcolor.pipeline.run.in_shots",
+        "vidcolor.pipeline.coloring.in_shots",
         lambda frames, bit_depth: ((frame, frame.index == 0) for frame in frames),
     )
     film = [frame for number, length in enumerate((12, 1, 13)) for frame in shot(number, length)]

@@ -28,6 +28,7 @@ from vidcolor.media.target import writing
 from vidcolor.models import ColorModel
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.pipeline.parts import Border, State
+from vidcolor.wording import counted
 
 __all__ = ["Identity", "WorkFolder", "can_resume", "identity_of", "work_folder"]
 
@@ -196,7 +197,8 @@ class WorkFolder:
             self._write_journal()
             self._tidy("*.part", "*.npz")
         if self.parts:
-            notify(f"{self.frames} frames were done by an earlier run; it goes on from there.")
+            were = "was" if self.frames == 1 else "were"
+            notify(f"{counted(self.frames, 'frame')} {were} done by an earlier run; it goes on from there.")
 
     def place(self) -> Path:
         """The file of the next part."""
