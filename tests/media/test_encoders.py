@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from fractions import Fraction
 from typing import Any
 
@@ -18,6 +21,7 @@ from vidcolor.media.encoders import (
     default_encoder,
     encoder,
     encoder_options,
+    repeatable,
 )
 
 C420, C422, C444 = ChromaLayout(1, 1), ChromaLayout(1, 0), ChromaLayout(0, 0)
@@ -118,6 +122,52 @@ def test_crf_and_preset_are_spelt_as_the_encoder_does() -> None:
 def test_a_rate_of_the_users_replaces_our_quality(rate: tuple[str, str]) -> None:
     options = _options("libx264", extra=[rate])
     assert options == {rate[0].partition(":")[0]: rate[1], "preset": "medium"}
+
+
+_ENCODE = """
+import hashlib, sys
+import av
+import numpy as np
+from vidcolor.media.encoders import choose_format, encoder, encoder_options, repeatable
+from vidcolor.frames import ChromaLayout
+width, entry = int(sys.argv[1]), encoder("libx264")
+form = choose_format(entry, 8, ChromaLayout(1, 1))
+digest, rng = hashlib.sha256(), np.random.default_rng(1)
+with av.open("/dev/null", "w", format="null") as output:
+    options = repeatable(entry, encoder_options(entry, form), width)
+    stream = output.add_stream("libx264", rate=25, options=options)
+    stream.width, stream.height, stream.pix_fmt = width, 64, "yuv420p"
+    grain = rng.integers(0, 24, (64, width))
+    rows, columns = np.mgrid[:64, :width]
+    for n in range(24):
+        planes = np.full((96, width), 128, np.uint8)
+        planes[:64] = (2 * columns + rows + 3 * n) % 160 + 30 + np.roll(grain, 2 * n, 1)
+        planes[20:28, 4 * n % (width - 8) :][:, :8] = 220
+        for packet in stream.encode(av.VideoFrame.from_ndarray(planes, "yuv420p")):
+            digest.update(bytes(packet))
+    for packet in stream.encode(None):
+        digest.update(bytes(packet))
+print(digest.hexdigest())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is filled by glibc")
+@pytest.mark.parametrize("width", [64, 96, 128])
+def test_x264_writes_the_same_whatever_lies_in_memory(width: int) -> None:
+    def digest(filling: int) -> str:
+        environment = {**os.environ, "MALLOC_PERTURB_": str(filling)}
+        command = [sys.executable, "-c", _ENCODE, str(width)]
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+    assert digest(0) == digest(85) == digest(1)
+
+
+def test_what_a_user_says_to_x264_comes_last() -> None:
+    entry = encoder("libx264")
+    said = {"x264-params": "cpu-independent=0"}
+    assert repeatable(entry, said, 96) == {"x264-params": "cpu-independent=1:cpu-independent=0"}
+    assert repeatable(entry, said, 1280) == said
+    assert repeatable(encoder("ffv1"), {}, 96) == {}
 
 
 def test_x265_is_silenced_beside_the_users_parameters() -> None:

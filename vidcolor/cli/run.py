@@ -75,7 +75,8 @@ _COLORING = (
         "--anchor-every",
         metavar="N|off",
         type=CountOrOff(),
-        help="Frames, on average, to one the network colours and motion carries on; off: it colours all.",
+        help="Frames, on average, to one the network colours and motion carries on, 1.5 N at most;"
+        " off: it colours all.",
     ),
     setting(
         RunOptions,

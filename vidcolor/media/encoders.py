@@ -36,6 +36,7 @@ __all__ = [
     "default_encoder",
     "encoder",
     "encoder_options",
+    "repeatable",
 ]
 
 
@@ -404,5 +405,22 @@ def _quiet(entry: Encoder, given: dict[str, str]) -> dict[str, str]:
     """The user's options; x265 writes to standard error by itself unless it is told not to."""
     if entry.name != "libx265":
         return given
-    own = given.get("x265-params")
-    return {**given, "x265-params": "log-level=none" + (f":{own}" if own else "")}
+    return _with_parameter(given, "x265-params", "log-level=none")
+
+
+def repeatable(entry: Encoder, options: dict[str, str], width: int) -> dict[str, str]:
+    """The options with what makes the encoder write the same for the same pictures of a width.
+
+    x264 (core 165) adds up what blocks of 16 pixels cost eight at a time with AVX-512, and at the end of the
+    last row reads on in memory that nobody wrote; what it calls cpu-independent does not.
+    """
+    blocks = -(-width // 16)
+    if entry.name != "libx264" or blocks % 8 == 0:
+        return options
+    return _with_parameter(options, "x264-params", "cpu-independent=1")
+
+
+def _with_parameter(options: dict[str, str], name: str, ours: str) -> dict[str, str]:
+    """Options with ours in an encoder's own list; the user's come after it, and win."""
+    own = options.get(name)
+    return {**options, name: ours + (f":{own}" if own else "")}

@@ -17,7 +17,7 @@ from vidcolor.errors import OutputError, UsageError
 from vidcolor.frames import ChromaLayout, ColorFrame, ColorTags, VideoInfo
 from vidcolor.media.canvas import Canvas, color_codes
 from vidcolor.media.containers import MOV_FAMILY, RATE_ONLY
-from vidcolor.media.encoders import Encoder, OutputFormat
+from vidcolor.media.encoders import Encoder, OutputFormat, repeatable
 from vidcolor.media.muxer import frame_rate, picture_time_base
 from vidcolor.media.source import Packet
 
@@ -66,6 +66,7 @@ class VideoEncoder:
         """
         self._entry, self._video, self._shift = entry, video, shift
         self._container_name = output.format.name
+        options = repeatable(entry, options, video.width)
         self.stream = output.add_stream(entry.name, rate=frame_rate(video), options=options)
         self.time_base = picture_time_base(self._container_name, video, shift)
         self._canvas = Canvas(form, video.width, video.height, tags, source_depth=video.bit_depth)

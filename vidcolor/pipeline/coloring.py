@@ -10,7 +10,6 @@ from typing import Any
 from vidcolor.color.chroma import ChromaMaker
 from vidcolor.color.planes import ColorSpace
 from vidcolor.frames import ColorFrame, Frame, VideoInfo
-from vidcolor.media.own_chroma import has_chroma
 from vidcolor.media.writer import VideoWriter
 from vidcolor.pipeline.advice import Adviser, Said
 from vidcolor.pipeline.anchored import Anchored
@@ -43,9 +42,7 @@ class Coloring:
         self._video, self._colorist, self._make = video, colorist, make
         self._persons = listen_to(make)
         self._hearings = [person.hearing() for person in self._persons] if options.parts else []
-        self._keeper = None
-        if options.keep_colour != "off" and has_chroma(video.pixel_format):
-            self._keeper = Keeper(make, video.bit_depth, options.keep_colour)
+        self._keeper = Keeper.of(make, video, options.keep_colour)
         # What has learnt nothing says the same of every frame: nothing to carry.
         anchored = options.anchor_every is not None and (
             colorist.model.parameter_count > 0 or bool(references or self._persons)

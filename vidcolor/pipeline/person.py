@@ -17,7 +17,6 @@ import cv2
 import numpy as np
 
 from vidcolor.color.chroma import ChromaMaker
-from vidcolor.color.resize import shrink
 from vidcolor.frames import Frame, VideoInfo
 from vidcolor.media.reader import VideoReader
 from vidcolor.pipeline.advice import Said, over, with_following
@@ -28,7 +27,7 @@ from vidcolor.pipeline.hint_file import Hint
 from vidcolor.pipeline.painted import Painter, read_picture
 from vidcolor.pipeline.pointed import Pointer
 from vidcolor.pipeline.retrace import brought, chained, follow_back
-from vidcolor.temporal.anchors import carry_size, in_shots
+from vidcolor.temporal.anchors import carry_size, in_shots, small_pictures
 from vidcolor.temporal.track import Small, Way
 
 __all__ = ["Again", "Person", "Speaker", "Word"]
@@ -298,7 +297,7 @@ class Person:
                     found.append(shot)
                     shot = _Shot()
                 shot.frames += 1
-                shot.pictures.append(self._small(frame))
+                shot.pictures.append(small_pictures(frame.luma, self._video.bit_depth, self._size)[0])
                 shot.keys.append(frame.time.pts)
                 if words := times.take(frame, following and following[0]):
                     shot.said[frame.time.pts] = self._speaker.said(frame, words)
@@ -306,11 +305,6 @@ class Person:
                     break
         self._follow(shot)
         return [one for one in (*found, shot) if one.said]
-
-    def _small(self, frame: Frame) -> Small:
-        small = shrink(frame.luma, *self._size)
-        bits = self._video.bit_depth
-        return np.ascontiguousarray(small if bits == 8 else (small >> (bits - 8)).astype(np.uint8))
 
     def _follow(self, shot: _Shot) -> None:
         """Follows a shot back from the last frame that something is said of, and lets its pictures go."""

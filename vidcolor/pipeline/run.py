@@ -15,23 +15,20 @@ from typing import Any
 
 from vidcolor import __version__
 from vidcolor.color.chroma import ChromaMaker
-from vidcolor.color.planes import MATRICES, ColorSpace
 from vidcolor.errors import InputError, OutputError, UsageError
 from vidcolor.frames import ColorFrame, Frame, VideoInfo
 from vidcolor.media.join import join
-from vidcolor.media.metadata import film_metadata
 from vidcolor.media.part_file import PartWriter
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.source import Packet
 from vidcolor.media.target import refuse_target
 from vidcolor.media.writer import VideoWriter
 from vidcolor.models import resolve_model
-from vidcolor.pipeline.by_example import read_reference
 from vidcolor.pipeline.coloring import Coloring
-from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.device import using
 from vidcolor.pipeline.memory import hold_memory
 from vidcolor.pipeline.names import default_output
+from vidcolor.pipeline.opening import Notices, frames_ahead, open_film, opened
 from vidcolor.pipeline.options import EncoderOptions, Progress, RunOptions, Summary
 from vidcolor.pipeline.parts import Border, Feed, starting_at
 from vidcolor.pipeline.person import Person
@@ -41,10 +38,6 @@ from vidcolor.pipeline.work import Gap, WorkFolder, can_resume, identity_of
 
 __all__ = ["colorize"]
 
-_FRAMES_AHEAD = 8
-"""Decoded frames waiting to be coloured."""
-_BYTES_AHEAD = 256 << 20
-"""Bytes of luma they may take: there are fewer of them where they are very large."""
 _RUN_UP = Fraction(1)
 """Seconds read before a border that is gone on from: fields and some decoders need pictures before."""
 _READY = 4
@@ -82,23 +75,11 @@ def colorize(
     options = _changed(options or RunOptions(), changes)
     target = Path(output) if output is not None else default_output(Path(source), options.encoder.codec)
     started = time.perf_counter()
-    notices: list[str] = []
-
-    def note(sentence: str) -> None:
-        if sentence in notices:  # of a film that was opened twice
-            return
-        notices.append(sentence)
-        if notify is not None:
-            notify(sentence)
-
+    note = Notices(notify)
     hold_memory()
     loaded = resolve_model(options.model)
-    with _opened(source, options, note) as reader:
-        video = _understood(reader.video, note)
-        if video.tags.matrix != reader.video.tags.matrix:
-            options = replace(options, keep_colour="off")  # its own chroma would mean other colours
-        colorist = Colorist(loaded.model, video, options, note, film_metadata(reader.info))
-        references = [read_reference(path, video) for path in options.reference]
+    with opened(source, options, loaded.model, note) as film:
+        reader, video, options, colorist = film.reader, film.video, film.options, film.colorist
 
         def persons(make: ChromaMaker) -> list[Person]:
             person = listen(source, reader, colorist, make, options, note)
@@ -108,7 +89,7 @@ def colorize(
             _working(target, source, options, note) as work,
             _writer(target, reader, video, options, loaded.label, note, work) as writer,
         ):
-            coloring = Coloring(colorist, video, writer, options, references, persons)
+            coloring = Coloring(colorist, video, writer, options, film.references, persons)
             if work is not None:
                 computed = f"{colorist.device} {colorist.precision}"
                 found = identity_of(source, options, loaded.model, computed, writer.facts, coloring.facts)
@@ -118,7 +99,7 @@ def colorize(
             items = (
                 _whole(reader, coloring, video, writer)
                 if work is None
-                else _parts(reader, coloring, video, writer, work, partial(_opened, source, options, note))
+                else _parts(reader, coloring, video, writer, work, partial(_opened_at, source, options, note))
             )
             with using(colorist.device), closing(items):
                 for _ in items:
@@ -135,31 +116,18 @@ def colorize(
         frames=count,
         seconds=time.perf_counter() - started,
         left_out=tuple(writer.left_out),
-        notices=tuple(notices),
+        notices=note.said,
         model=loaded.label,
         device=str(colorist.device),
         kept=kept,
     )
 
 
-def _opened(
-    source: str | os.PathLike[str],
-    options: RunOptions,
-    notify: Callable[[str], None],
-    start: Fraction | None = None,
+def _opened_at(
+    source: str | os.PathLike[str], options: RunOptions, notify: Callable[[str], None], start: Fraction
 ) -> VideoReader:
-    """The film, from ``start`` on, in seconds, if that is later than the options say."""
-    begins = [moment for moment in (start, options.start) if moment is not None]
-    return VideoReader(
-        source,
-        stream=options.stream,
-        start=max(begins, default=None),
-        end=options.end,
-        deinterlace=options.deinterlace,
-        chroma=options.keep_colour != "off",
-        max_pixels=options.max_pixels,
-        notify=notify,
-    )
+    """The film from ``start`` on, in seconds, if that is later than the options say."""
+    return open_film(source, replace(options, start=max(start, options.start or start)), notify)
 
 
 @contextmanager
@@ -192,7 +160,7 @@ def _whole(
     stop = threading.Event()
     # Left in reverse, whatever happens: the threads first, and only then what they read and write.
     with (
-        closing(prefetch(reader.frames(writer.copy), _frames_ahead(video), stop)) as frames,
+        closing(prefetch(reader.frames(writer.copy), frames_ahead(video), stop)) as frames,
         closing(prefetch(coloring.frames(frames), _READY, stop)) as colored,
         _setting(stop),
     ):
@@ -214,7 +182,7 @@ def _parts(
         stop = threading.Event()
         with (
             _frames_left(reader, gap.before, again) as left,
-            closing(prefetch(left, _frames_ahead(video), stop)) as frames,
+            closing(prefetch(left, frames_ahead(video), stop)) as frames,
             closing(prefetch(_colored(frames, coloring, video, gap), _READY, stop)) as colored,
             closing(_written(colored, coloring, writer, work, gap.last_ticks)) as items,
             _setting(stop),
@@ -308,11 +276,6 @@ def _frames_left(
         yield found
 
 
-def _frames_ahead(video: VideoInfo) -> int:
-    luma = video.width * video.height * (1 if video.bit_depth == 8 else 2)
-    return max(1, min(_FRAMES_AHEAD, _BYTES_AHEAD // luma))
-
-
 @contextmanager
 def _setting(event: threading.Event) -> Iterator[None]:
     """Sets an event on the way out."""
@@ -361,15 +324,6 @@ def _writer(
         folder=None if work is None else work.path,
         notify=notify,
     )
-
-
-def _understood(video: VideoInfo, notify: Callable[[str], None]) -> VideoInfo:
-    """The stream with a matrix that colour can be made in, in place of one that it cannot."""
-    if video.tags.matrix is None or video.tags.matrix in MATRICES:
-        return video
-    space = ColorSpace.of(video.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
-    notify(f"Colour cannot be made in the file's matrix, {video.tags.matrix}; the result is {space.matrix}.")
-    return replace(video, tags=replace(video.tags, matrix=space.matrix))
 
 
 def _expected_frames(video: VideoInfo, options: RunOptions) -> int | None:

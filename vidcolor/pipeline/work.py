@@ -29,6 +29,7 @@ from vidcolor.media.target import writing
 from vidcolor.models import ColorModel
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.pipeline.parts import Border
+from vidcolor.wording import counted
 
 __all__ = ["Gap", "Identity", "WorkFolder", "can_resume", "identity_of", "work_folder"]
 
@@ -217,7 +218,8 @@ class WorkFolder:
             self._write_journal()
             self._tidy("*.part", "*.npz")
         if self.frames:
-            notify(f"{self.frames} frames were done by an earlier run; it goes on from there.")
+            were = "was" if self.frames == 1 else "were"
+            notify(f"{counted(self.frames, 'frame')} {were} done by an earlier run; it goes on from there.")
 
     @property
     def parts(self) -> list[Path]:
