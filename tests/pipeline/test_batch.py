@@ -551,8 +551,9 @@ def test_two_jobs_make_what_one_run_makes(tmp_path: Path) -> None:
 
 def test_a_film_goes_on_where_a_batch_was_stopped(here: Path) -> None:
     """With what an interrupted run of the same film left: a batch makes its films as such runs do."""
+    for folder in ("in", "out"):
+        (here / folder).mkdir()
     source = make_clip(here / "in/a.mkv", frames=48, rate=2, pix_fmt="gray", codec="ffv1")  # parts last 10 s
-    (here / "out").mkdir()
     options = replace(OPTIONS, model="grey", encoder=EncoderOptions(codec="ffv1"))
 
     def stop(done: Any) -> None:

@@ -91,7 +91,7 @@ def colorize(
         ):
             coloring = Coloring(colorist, video, writer, options, film.references, persons)
             if work is not None:
-                computed = f"{colorist.device} {colorist.precision}"
+                computed = f"{colorist.device.type} {colorist.precision}"  # whichever of several GPUs
                 found = identity_of(source, options, loaded.model, computed, writer.facts, coloring.facts)
                 work.take_over(found, coloring.heard, restart=options.restart, notify=note)
             count = kept = 0 if work is None else work.frames
@@ -124,10 +124,11 @@ def colorize(
 
 
 def _opened_at(
-    source: str | os.PathLike[str], options: RunOptions, notify: Callable[[str], None], start: Fraction
+    source: str | os.PathLike[str], options: RunOptions, notify: Callable[[str], None], start: Fraction | None
 ) -> VideoReader:
     """The film from ``start`` on, in seconds, if that is later than the options say."""
-    return open_film(source, replace(options, start=max(start, options.start or start)), notify)
+    begins = [moment for moment in (start, options.start) if moment is not None]
+    return open_film(source, replace(options, start=max(begins, default=None)), notify)
 
 
 @contextmanager

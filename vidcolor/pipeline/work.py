@@ -65,8 +65,11 @@ _LONGEST_NAME = 255
 _PROBED = 1 << 20
 """Bytes at the beginning and at the end of the input that are compared."""
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
-_NOT_SEEN = {"overwrite", "restart", "keep_work", "anchors", "hints", "reference"}
-"""Options that do not change the picture, and files, which count by what they hold."""
+_NOT_SEEN = {
+    *("overwrite", "parts", "restart", "keep_work"),
+    *("device", "precision", "model", "anchors", "hints", "reference"),
+}
+"""Options that do not change the picture, or that count by what they come to."""
 
 
 def can_resume(source: str | os.PathLike[str]) -> bool:
@@ -112,7 +115,7 @@ def identity_of(
         "the model": _digest_of_model(model),
         "the device": device,
         "the encoder": output,
-        **{f"the option {name}": value for name, value in values.items() if name != "model"},
+        **{f"the option {name}": value for name, value in values.items()},
         **coloring,
         "a reference": [_digest_of_file(Path(path)) for path in options.reference],
     }
