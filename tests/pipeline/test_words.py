@@ -360,6 +360,24 @@ def test_no_picture_is_coloured_twice(
     assert len(pictures) - len(plain) == len(said)
 
 
+def test_no_anchor_comes_between_a_word_and_what_it_is_brought_back_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Much comes into the picture before the word; an anchor there would have the network's colour."""
+    give(monkeypatch, Sandy())
+    monkeypatch.setattr("vidcolor.pipeline.anchors.resolve_model", vidcolor.pipeline.run.resolve_model)
+    start_shots_at(monkeypatch, (0,))
+    source = write_film(tmp_path / "a.mkv", pan(7, 24, 6.0, HEIGHT, WIDTH))
+    hints = tmp_path / "hints.json"
+    hints.write_text('[{"time": 0.8334, "x": 60, "y": 64, "color": "#c02020"}]')
+    found = {}
+    for name, said in (("plain", {}), ("told", {"hints": hints})):
+        anchors(source, tmp_path / name, anchor_every=24, **said)
+        found[name] = [round(24 * entry["time"]) for entry in entries(tmp_path / name)]
+    assert any(0 < number < 20 for number in found["plain"])
+    assert [number for number in found["told"] if number <= 20] == [0, 20]
+
+
 def test_nothing_said_goes_over_a_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three shots; the one in the middle is painted all over, the others stay exactly what they are."""
     shots = [pan(seed, 20, 1.0, HEIGHT, WIDTH) for seed in (1, 2, 3)]

@@ -18,7 +18,7 @@ from vidcolor.motion import scaled, warp
 from vidcolor.pipeline.advice import Adviser, Divider, with_following
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.likeness import reach
-from vidcolor.pipeline.retrace import believed
+from vidcolor.pipeline.retrace import alike, believed
 from vidcolor.temporal.anchors import Span, Step, carry_size, find_spans, fine_size
 from vidcolor.temporal.blend import load_blend
 from vidcolor.temporal.propagate import Chroma, Propagator
@@ -200,7 +200,8 @@ class Anchored:
             assert span.closing is not None
             assert span.closing.way is not None
             assert opening.known is not None
-            places, trusted = scaled(span.closing.way.places, *self._fine), believed(belief)
+            places = scaled(span.closing.way.places, *self._fine)
+            trusted = believed(alike(span.closing.way, span.closing.fine, span.steps[0].fine))
             firm = trusted * warp(opening.firm, places)
             known = trusted * warp(opening.known, places)
             kept = np.maximum(kept, firm)

@@ -206,8 +206,12 @@ class Person:
         return bool(words) or divided or any(frame.time.pts in shot.ways for shot in self._shots)
 
     def settles(self, frame: Frame) -> bool:
-        """Whether all anchors about a frame are known beforehand."""
-        return self._division is not None and self._times.of(frame) <= self._division.end
+        """Whether all anchors about a frame are known beforehand: an anchor that nothing was brought back to
+        would have the network's colour in the midst of what was said."""
+        if self._division is not None and self._times.of(frame) <= self._division.end:
+            return True
+        pts = frame.time.pts
+        return any(next(iter(shot.ways), pts) < pts < max(shot.said) for shot in self._shots)
 
     def at(self, frame: Frame) -> Said | None:
         pts = frame.time.pts
