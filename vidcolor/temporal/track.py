@@ -24,7 +24,7 @@ _Map: TypeAlias = npt.NDArray[Any]
 
 PHOTOMETRIC = 12.0
 """Difference of luma, in codes, at which a pixel is probably not the anchor's."""
-_MISSED, _MISSED_SHARE = 0.5, 0.05
+_MISSED, _MISSED_SHARE = 0.6, 0.04
 """Squared pixels, and that share of the squared motion, by which a pixel may miss itself there and back."""
 _FORGIVEN = 1e-3
 """Trust never falls below this: what was lost may be found again in the anchor."""
