@@ -2,26 +2,74 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 from vidcolor.color.chroma import ChromaMaker
-from vidcolor.color.planes import ColorSpace
-from vidcolor.frames import ColorFrame, Frame, VideoInfo
+from vidcolor.color.planes import MATRICES, ColorSpace
+from vidcolor.frames import ChromaLayout, ColorFrame, ColorTags, Frame, VideoInfo
+from vidcolor.media.metadata import film_metadata
 from vidcolor.media.own_chroma import has_chroma
-from vidcolor.media.writer import VideoWriter
+from vidcolor.media.reader import VideoReader
+from vidcolor.models import ColorModel
 from vidcolor.pipeline.advice import Adviser, Said
 from vidcolor.pipeline.anchored import Anchored
-from vidcolor.pipeline.by_example import ByExample
+from vidcolor.pipeline.by_example import ByExample, read_reference
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.keep import Keeper, Shots
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.pipeline.parts import Border, Feed, State
 from vidcolor.pipeline.person import Person
+from vidcolor.pipeline.words import listen
 from vidcolor.temporal.anchors import in_shots
 from vidcolor.temporal.reference import Reference
 
-__all__ = ["Coloring"]
+__all__ = ["Coloring", "Wanted", "prepare", "understood"]
+
+
+class Wanted(Protocol):
+    """What chroma planes are wanted: a writer says so."""
+
+    @property
+    def tags(self) -> ColorTags: ...
+    @property
+    def layout(self) -> ChromaLayout: ...
+    @property
+    def bit_depth(self) -> int: ...
+
+
+def understood(video: VideoInfo, notify: Callable[[str], None]) -> VideoInfo:
+    """The stream with a matrix that colour can be made in, in place of one that it cannot."""
+    if video.tags.matrix is None or video.tags.matrix in MATRICES:
+        return video
+    space = ColorSpace.of(video.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
+    notify(f"Colour cannot be made in the file's matrix, {video.tags.matrix}; the result is {space.matrix}.")
+    return replace(video, tags=replace(video.tags, matrix=space.matrix))
+
+
+def prepare(
+    source: str | os.PathLike[str],
+    reader: VideoReader,
+    video: VideoInfo,
+    model: ColorModel,
+    options: RunOptions,
+    notify: Callable[[str], None],
+) -> tuple[Colorist, Callable[[Wanted], Coloring]]:
+    """Reads what colours an open film; the colouring is made when it is known which planes are wanted.
+
+    ``video``: the stream, :func:`understood`.
+    """
+    colorist = Colorist(model, video, options, notify, film_metadata(reader.info))
+    references = [read_reference(path, video) for path in options.reference]
+
+    def persons(make: ChromaMaker) -> list[Person]:
+        person = listen(source, reader, colorist, make, options, notify)
+        return [] if person is None else [person]
+
+    return colorist, lambda wanted: Coloring(colorist, video, wanted, options, references, persons)
 
 
 class Coloring:
@@ -31,13 +79,13 @@ class Coloring:
         self,
         colorist: Colorist,
         video: VideoInfo,
-        writer: VideoWriter,
+        wanted: Wanted,
         options: RunOptions,
         references: Sequence[Reference],
         listen_to: Callable[[ChromaMaker], list[Person]],
     ) -> None:
-        space = ColorSpace.of(writer.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
-        make = ChromaMaker(space, writer.layout, writer.tags.siting, output_depth=writer.bit_depth)
+        space = ColorSpace.of(wanted.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
+        make = ChromaMaker(space, wanted.layout, wanted.tags.siting, output_depth=wanted.bit_depth)
         self._video, self._colorist, self._make = video, colorist, make
         self._persons = listen_to(make)
         self._keeper = None

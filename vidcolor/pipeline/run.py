@@ -14,31 +14,24 @@ from pathlib import Path
 from typing import Any
 
 from vidcolor import __version__
-from vidcolor.color.chroma import ChromaMaker
-from vidcolor.color.planes import MATRICES, ColorSpace
 from vidcolor.errors import InputError, UsageError
 from vidcolor.frames import ColorFrame, Frame, VideoInfo
 from vidcolor.media.join import join
-from vidcolor.media.metadata import film_metadata
 from vidcolor.media.part_file import PartWriter
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.source import Packet
 from vidcolor.media.target import refuse_target
 from vidcolor.media.writer import VideoWriter
 from vidcolor.models import resolve_model
-from vidcolor.pipeline.by_example import read_reference
-from vidcolor.pipeline.coloring import Coloring
-from vidcolor.pipeline.colorist import Colorist
+from vidcolor.pipeline.coloring import Coloring, prepare, understood
 from vidcolor.pipeline.memory import hold_memory
 from vidcolor.pipeline.names import default_output
 from vidcolor.pipeline.options import EncoderOptions, Progress, RunOptions, Summary
 from vidcolor.pipeline.parts import Border, Feed, starting_at
-from vidcolor.pipeline.person import Person
 from vidcolor.pipeline.prefetch import prefetch
-from vidcolor.pipeline.words import listen
 from vidcolor.pipeline.work import WorkFolder, can_resume, identity_of
 
-__all__ = ["colorize"]
+__all__ = ["colorize", "expected_frames"]
 
 _FRAMES_AHEAD = 8
 """Decoded frames waiting to be coloured."""
@@ -93,27 +86,21 @@ def colorize(
     hold_memory()
     loaded = resolve_model(options.model)
     with _opened(source, options, note) as reader:
-        video = _understood(reader.video, note)
+        video = understood(reader.video, note)
         if video.tags.matrix != reader.video.tags.matrix:
             options = replace(options, keep_colour="off")  # its own chroma would mean other colours
-        colorist = Colorist(loaded.model, video, options, note, film_metadata(reader.info))
-        references = [read_reference(path, video) for path in options.reference]
-
-        def persons(make: ChromaMaker) -> list[Person]:
-            person = listen(source, reader, colorist, make, options, note)
-            return [] if person is None else [person]
-
+        colorist, make_coloring = prepare(source, reader, video, loaded.model, options, note)
         with (
             _working(target, source, options, note) as work,
             _writer(target, reader, video, options, loaded.label, note, work) as writer,
         ):
-            coloring = Coloring(colorist, video, writer, options, references, persons)
+            coloring = make_coloring(writer)
             if work is not None:
                 computed = f"{colorist.device} {colorist.precision}"
                 found = identity_of(source, options, loaded.model, computed, writer.facts)
                 work.take_over(found, restart=options.restart, notify=note)
             count = kept = 0 if work is None else work.frames
-            total = _expected_frames(video, options)
+            total = expected_frames(video, options)
             items = (
                 _whole(reader, coloring, video, writer)
                 if work is None
@@ -339,16 +326,7 @@ def _writer(
     )
 
 
-def _understood(video: VideoInfo, notify: Callable[[str], None]) -> VideoInfo:
-    """The stream with a matrix that colour can be made in, in place of one that it cannot."""
-    if video.tags.matrix is None or video.tags.matrix in MATRICES:
-        return video
-    space = ColorSpace.of(video.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
-    notify(f"Colour cannot be made in the file's matrix, {video.tags.matrix}; the result is {space.matrix}.")
-    return replace(video, tags=replace(video.tags, matrix=space.matrix))
-
-
-def _expected_frames(video: VideoInfo, options: RunOptions) -> int | None:
+def expected_frames(video: VideoInfo, options: RunOptions) -> int | None:
     """How many frames there will be, as far as the header tells."""
     if options.start is None and options.end is None and video.frame_count is not None:
         return video.frame_count.value

@@ -1,0 +1,147 @@
+"""Frames as they are measured: small, with 8 bits, as players show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vidcolor.color.planes import ColorSpace
+from vidcolor.color.resize import shrink
+from vidcolor.color.shown import Rgb, as_srgb, rgb_matrix
+from vidcolor.frames import Frame, Plane, VideoInfo
+from vidcolor.media.picture import upright_size
+from vidcolor.temporal.shots import Small, small_luma
+
+__all__ = ["Look", "Sample", "Sampler"]
+
+_NEUTRAL = 128
+_LEAST_FOR_MOTION = 32
+"""Pixels a side of the pictures that motion is looked for in, at least, where the film has them."""
+_Codes = npt.NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class Look:
+    """A frame's colour, one of two: a result's or the truth's."""
+
+    rgb: Rgb
+    """As large as it is measured, stored orientation."""
+    half: Rgb
+    """The same at half the size, for what has to do with motion."""
+    chroma: _Codes
+    """``(h, w, 2)``: Cb and Cr as large as ``half``, codes of 8 bits."""
+
+
+@dataclass(slots=True)
+class Sample:
+    """A frame to be measured."""
+
+    seconds: float
+    """From the film's beginning."""
+    luma: _Codes
+    """The truth's where there is one; as large as :attr:`Look.half`."""
+    small: Small
+    """The same for the shot detector."""
+    result: Look
+    truth: Look | None = None
+    grey: Rgb | None = None
+    """The truth without its colour."""
+
+
+class Sampler:
+    """Makes what is measured of the frames of one film."""
+
+    def __init__(self, video: VideoInfo, short_side: int) -> None:
+        """``short_side``: of what is measured, in pixels, at most."""
+        self._space = ColorSpace.of(video.tags, height=video.height, width=video.width, bit_depth=8)
+        self._matrix = rgb_matrix(self._space)
+        self._depth = video.bit_depth
+        scale = min(1.0, short_side / min(video.height, video.width))
+        self.size = max(round(video.height * scale), 1), max(round(video.width * scale), 1)
+        halving = min(self.size) >= 2 * _LEAST_FOR_MOTION
+        self._half = (-(-self.size[0] // 2), -(-self.size[1] // 2)) if halving else self.size
+        self._turns = video.rotation // 90
+        self._seen = upright_size(video)
+
+    def result(self, frame: Frame, seconds: float, chroma: Sequence[Plane] | None) -> Sample:
+        """A frame as a result without truth; ``chroma``: Cb and Cr as deep as its luma, None: neutral."""
+        luma = self._luma(frame)
+        return Sample(seconds, self._halved(luma), self._small(frame), self._look(luma, chroma))
+
+    def compared(
+        self,
+        frame: Frame,
+        seconds: float,
+        chroma: Sequence[Plane] | None,
+        result: Sequence[Plane] | None,
+        other: tuple[Sampler, Frame] | None = None,
+    ) -> Sample:
+        """A frame of the truth with the same frame of a result.
+
+        Args:
+            frame: of the truth.
+            seconds: when.
+            chroma: the true Cb and Cr.
+            result: the result's.
+            other: the result's own frame and what is made of those; None: it has the truth's luma.
+        """
+        luma = self._luma(frame)
+        looked = other[0]._look(other[0]._luma(other[1]), result) if other else self._look(luma, result)
+        return Sample(
+            seconds,
+            self._halved(luma),
+            self._small(frame),
+            looked,
+            self._look(luma, chroma),
+            self._rgb(luma, None),
+        )
+
+    def upright(self, rgb: Rgb, short_side: int) -> Rgb:
+        """A picture as it is seen, turned and with square samples, its short side at most so long."""
+        width, height = self._seen
+        turned: Any = np.ascontiguousarray(np.rot90(rgb, self._turns))
+        scale = min(short_side, *turned.shape[:2]) / min(width, height)
+        return np.ascontiguousarray(
+            shrink(turned, max(round(height * scale), 1), max(round(width * scale), 1))
+        )
+
+    def _luma(self, frame: Frame) -> _Codes:
+        return self._eight(shrink(frame.luma, *self.size))
+
+    def _small(self, frame: Frame) -> Small:
+        return small_luma(frame.luma, self._depth)
+
+    def _look(self, luma: _Codes, chroma: Sequence[Plane] | None) -> Look:
+        height, width = self.size
+        if chroma is None:
+            neutral = np.full((*self._half, 2), _NEUTRAL, np.uint8)
+            rgb = self._rgb(luma, None)
+            return Look(rgb, self._halved(rgb), neutral)
+        planes = [self._eight(shrink(plane, height, width)) for plane in chroma]
+        rgb = self._rgb(luma, planes)
+        small: Any = cv2.merge([shrink(plane, *self._half) for plane in planes])
+        return Look(rgb, self._halved(rgb), small)
+
+    def _halved(self, picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.ascontiguousarray(shrink(picture, *self._half))
+
+    def _rgb(self, luma: _Codes, chroma: Sequence[_Codes] | None) -> Rgb:
+        if chroma is None:
+            neutral = np.full_like(luma, _NEUTRAL)
+            chroma = neutral, neutral
+        codes: Any = cv2.merge([np.ascontiguousarray(plane) for plane in (luma, *chroma)])
+        rgb: Any = cv2.transform(codes, self._matrix)
+        return as_srgb(rgb, self._space)
+
+    def _eight(self, plane: Plane) -> _Codes:
+        """Codes of 8 bits, rounded."""
+        if self._depth == 8:
+            return np.ascontiguousarray(plane)
+        shift = self._depth - 8
+        wide = plane.astype(np.uint32) + (1 << (shift - 1))
+        return np.ascontiguousarray(np.minimum(wide >> shift, 255).astype(np.uint8))
