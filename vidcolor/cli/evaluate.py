@@ -75,7 +75,7 @@ _OF_MODELS = (
     "--every",
     type=TIME,
     metavar="TIME",
-    help="Of a film, how far apart the frames are that are compared one by one.  [0.25s when not said]",
+    help="Of a film, how far apart the frames are that are compared one by one.  [0.5s when not said]",
 )
 @setting(EvaluateOptions, "split", "--split", help="Which part of a data set.")
 @setting(

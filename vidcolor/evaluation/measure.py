@@ -71,7 +71,7 @@ class FilmFigures:
         self.truth = Steadiness() if compare else None
         self.stills = Stills()
         self._detector, self._waiting = ShotDetector(), deque[Sample]()
-        self._tracker = MotionTracker() if min(sampler.size) >= 2 * _MOTION_LEAST else None
+        self._tracker = MotionTracker() if min(sampler.motion_size) >= _MOTION_LEAST else None
         self._trace = Trace(_TRACES)
         self._next_still = float("-inf")
         self._worst, self._best = (Extremes[Panel](_PANELS, _PANELS_APART_S) for _ in range(2))
@@ -86,7 +86,7 @@ class FilmFigures:
     def add(self, sample: Sample) -> None:
         """Takes the next frame; it is measured when it is known whether a shot begins with it."""
         self._waiting.append(sample)
-        for verdict in self._detector.push(sample.small):
+        for verdict in self._detector.push(sample.tiny):
             self._measure(self._waiting.popleft(), new_shot=verdict.new_shot)
 
     def finish(self) -> None:
@@ -168,10 +168,10 @@ class FilmFigures:
         return jpeg(self._sampler.upright(rgb, _PANEL_SIDE))
 
     def _keep(self, shot: _Shot, sample: Sample) -> None:
-        shot.results.offer(lambda: self._sampler.upright(sample.result.half, _STRIP_SIDE))
+        shot.results.offer(lambda: self._sampler.upright(sample.result.small, _STRIP_SIDE))
         truth = sample.truth
         if truth is not None:
-            shot.truths.offer(lambda: self._sampler.upright(truth.half, _STRIP_SIDE))
+            shot.truths.offer(lambda: self._sampler.upright(truth.small, _STRIP_SIDE))
 
     def _end_shot(self) -> None:
         shot = self._shot

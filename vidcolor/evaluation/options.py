@@ -17,7 +17,7 @@ class EvaluateOptions:
 
     size: int = 360
     """Short side of the pictures that are measured, in pixels, at most; smaller ones stay as they are."""
-    every: Fraction = Fraction(1, 4)
+    every: Fraction = Fraction(1, 2)
     """Seconds between the frames of a film that are compared with the truth one by one. What has to do with
     time is measured at every frame."""
     split: Literal["test", "train", "all"] = "test"

@@ -20,8 +20,8 @@ from vidcolor.temporal.shots import Small, small_luma
 __all__ = ["Look", "Sample", "Sampler"]
 
 _NEUTRAL = 128
-_LEAST_FOR_MOTION = 32
-"""Pixels a side of the pictures that motion is looked for in, at least, where the film has them."""
+_MOTION_SIDE = 192
+"""Pixels of the long side of the pictures that motion is looked for in, as where colour is carried."""
 _Codes = npt.NDArray[np.uint8]
 
 
@@ -31,10 +31,10 @@ class Look:
 
     rgb: Rgb
     """As large as it is measured, stored orientation."""
-    half: Rgb
-    """The same at half the size, for what has to do with motion."""
+    small: Rgb
+    """The same in the size that motion is looked for in."""
     chroma: _Codes
-    """``(h, w, 2)``: Cb and Cr as large as ``half``, codes of 8 bits."""
+    """``(h, w, 2)``: Cb and Cr as large as ``small``, codes of 8 bits."""
 
 
 @dataclass(slots=True)
@@ -44,8 +44,8 @@ class Sample:
     seconds: float
     """From the film's beginning."""
     luma: _Codes
-    """The truth's where there is one; as large as :attr:`Look.half`."""
-    small: Small
+    """The truth's where there is one; as large as :attr:`Look.small`."""
+    tiny: Small
     """The same for the shot detector."""
     result: Look
     truth: Look | None = None
@@ -63,15 +63,17 @@ class Sampler:
         self._depth = video.bit_depth
         scale = min(1.0, short_side / min(video.height, video.width))
         self.size = max(round(video.height * scale), 1), max(round(video.width * scale), 1)
-        halving = min(self.size) >= 2 * _LEAST_FOR_MOTION
-        self._half = (-(-self.size[0] // 2), -(-self.size[1] // 2)) if halving else self.size
+        shrunk = min(1.0, _MOTION_SIDE / max(self.size))
+        self.motion_size = max(round(self.size[0] * shrunk), 1), max(round(self.size[1] * shrunk), 1)
         self._turns = video.rotation // 90
         self._seen = upright_size(video)
 
     def result(self, frame: Frame, seconds: float, chroma: Sequence[Plane] | None) -> Sample:
         """A frame as a result without truth; ``chroma``: Cb and Cr as deep as its luma, None: neutral."""
         luma = self._luma(frame)
-        return Sample(seconds, self._halved(luma), self._small(frame), self._look(luma, chroma))
+        return Sample(
+            seconds, self._shrunk(luma), small_luma(frame.luma, self._depth), self._look(luma, chroma)
+        )
 
     def compared(
         self,
@@ -94,8 +96,8 @@ class Sampler:
         looked = other[0]._look(other[0]._luma(other[1]), result) if other else self._look(luma, result)
         return Sample(
             seconds,
-            self._halved(luma),
-            self._small(frame),
+            self._shrunk(luma),
+            small_luma(frame.luma, self._depth),
             looked,
             self._look(luma, chroma),
             self._rgb(luma, None),
@@ -113,22 +115,19 @@ class Sampler:
     def _luma(self, frame: Frame) -> _Codes:
         return self._eight(shrink(frame.luma, *self.size))
 
-    def _small(self, frame: Frame) -> Small:
-        return small_luma(frame.luma, self._depth)
-
     def _look(self, luma: _Codes, chroma: Sequence[Plane] | None) -> Look:
         height, width = self.size
         if chroma is None:
-            neutral = np.full((*self._half, 2), _NEUTRAL, np.uint8)
+            neutral = np.full((*self.motion_size, 2), _NEUTRAL, np.uint8)
             rgb = self._rgb(luma, None)
-            return Look(rgb, self._halved(rgb), neutral)
+            return Look(rgb, self._shrunk(rgb), neutral)
         planes = [self._eight(shrink(plane, height, width)) for plane in chroma]
         rgb = self._rgb(luma, planes)
-        small: Any = cv2.merge([shrink(plane, *self._half) for plane in planes])
-        return Look(rgb, self._halved(rgb), small)
+        small: Any = cv2.merge([shrink(plane, *self.motion_size) for plane in planes])
+        return Look(rgb, self._shrunk(rgb), small)
 
-    def _halved(self, picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return np.ascontiguousarray(shrink(picture, *self._half))
+    def _shrunk(self, picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.ascontiguousarray(shrink(picture, *self.motion_size))
 
     def _rgb(self, luma: _Codes, chroma: Sequence[_Codes] | None) -> Rgb:
         if chroma is None:

@@ -29,6 +29,8 @@ many times what it changes by around."""
 _AROUND = 12
 """Frames on each side that are around."""
 _LISTED = 12
+_LARGE = 256
+"""Pixels of the short side from which on not every one is counted."""
 _APART_S = 1.0
 """Seconds of which only the greatest jump is listed."""
 
@@ -83,17 +85,18 @@ class Steadiness:
 
         Args:
             look: its colour.
-            luma: as large as ``look.half``.
+            luma: as large as ``look.small``.
             motion: from the frame before; None: it starts a shot, or the film.
             seconds: when it is shown.
             cut: whether it starts a shot, and is not the first.
         """
         self.frames += 1
-        found = {"colorfulness": colorfulness(look.half), "grey": grey_share(look.chroma)}
+        sparse = _sparse(look.rgb)
+        found = {"colorfulness": colorfulness(sparse), "grey": grey_share(look.chroma)}
         self._colors += found["colorfulness"]
         self._greys += found["grey"]
-        self._cdc.add(look.half)
-        self._warp.add(look.half, motion)
+        self._cdc.add(sparse)
+        self._warp.add(look.small, motion)
         change = self._chroma.add(look.chroma, motion)
         before, self._before = self._before, look
         if cut and before is not None:
@@ -164,8 +167,13 @@ class Steadiness:
             )
 
     def _pair(self, before: Look, after: Look) -> Callable[[], Shown]:
-        show, pictures = self._show, (before.half, after.half)
+        show, pictures = self._show, (before.small, after.small)
         return tuple if show is None else lambda: tuple(map(show, pictures))
+
+
+def _sparse(rgb: Rgb) -> Rgb:
+    """Every other row and column of a large picture: for what counts pixels and needs no neighbours."""
+    return np.ascontiguousarray(rgb[::2, ::2]) if min(rgb.shape[:2]) >= _LARGE else rgb
 
 
 def grey_share(chroma: npt.NDArray[np.uint8]) -> float:

@@ -7,11 +7,12 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 
 from vidcolor.color.bins import nearest_bin
 from vidcolor.color.shown import Rgb
 from vidcolor.evaluation.intervals import Means, Rebalanced
-from vidcolor.metrics import ciede2000, colorfulness, picture_lab, psnr, ssim
+from vidcolor.metrics import ciede2000, ciede2000_of_lab, colorfulness, lab_pixels, psnr, ssim
 
 __all__ = ["BEST_DB", "Stills", "grey_of", "picture_figures"]
 
@@ -26,6 +27,8 @@ _SMALLEST = 7
 """Pixels a side below which there is no SSIM."""
 
 Figures = dict[str, float]
+Labs = tuple[Tensor, Tensor]
+"""Of a result and of the truth."""
 
 
 def grey_of(rgb: Rgb) -> Rgb:
@@ -35,17 +38,18 @@ def grey_of(rgb: Rgb) -> Rgb:
     return grey
 
 
-def picture_figures(result: Rgb, truth: Rgb, grey: Rgb | None = None) -> Figures:
+def picture_figures(result: Rgb, truth: Rgb, grey: Rgb | None = None, lab: Labs | None = None) -> Figures:
     """All figures of one picture but the accuracy's, by the names of :data:`NAMES`.
 
     Args:
         result, truth: ``(H, W, 3)`` uint8 of one size.
         grey: the truth without colour; None: made of it.
+        lab: of both, where it is known; see :func:`vidcolor.metrics.lab_pixels`.
     """
     found = {
         "psnr": min(psnr(result, truth), BEST_DB),
         "psnr_grey": min(psnr(grey_of(truth) if grey is None else grey, truth), BEST_DB),
-        "ciede2000": ciede2000(result, truth),
+        "ciede2000": ciede2000(result, truth) if lab is None else ciede2000_of_lab(*lab),
         "colorfulness": colorfulness(result),
         "true_colorfulness": colorfulness(truth),
     }
@@ -68,18 +72,17 @@ class Stills:
         self, unit: int, result: Rgb, truth: Rgb, grey: Rgb | None = None, more: Figures | None = None
     ) -> Figures:
         """Takes a picture, and gives its figures; ``unit``: see :class:`Means`, ``more``: others of it."""
-        figures = picture_figures(result, truth, grey) | (more or {})
-        figures["auc"] = self._accuracy(unit, result, truth)
+        lab = lab_pixels(result), lab_pixels(truth)
+        figures = picture_figures(result, truth, grey, lab) | (more or {})
+        figures["auc"] = self._accuracy(unit, *lab)
         self.means.add(unit, figures)
         self.count += 1
         return figures
 
-    def _accuracy(self, unit: int, result: Rgb, truth: Rgb) -> float:
+    def _accuracy(self, unit: int, result: Tensor, truth: Tensor) -> float:
         """The area under the picture's accuracy curve, as :func:`vidcolor.metrics.accuracy_auc`."""
-        ab, true = (np.ascontiguousarray(picture_lab(rgb)[..., 1:]) for rgb in (result, truth))
-        apart: Any = cv2.subtract(ab, true)
-        distance = cv2.magnitude(*cv2.split(apart)).ravel()
-        bins = nearest_bin(torch.from_numpy(true).permute(2, 0, 1)[None]).numpy().ravel()
+        distance = torch.hypot(*(result[1:] - truth[1:])).numpy().ravel()
+        bins = nearest_bin(truth[None, 1:]).numpy().ravel()
         gain = np.maximum(1 - distance / np.float32(_FARTHEST), 0)
         counts = np.bincount(bins, minlength=_BINS)
         self._rebalanced.add(unit, np.bincount(bins, weights=gain, minlength=_BINS), counts)
