@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from vidcolor.color.planes import ColorSpace
 
-__all__ = ["Rgb", "as_srgb", "rgb_matrix"]
+__all__ = ["Rgb", "as_srgb", "exact_rgb", "rgb_matrix"]
 
 Rgb = npt.NDArray[np.uint8]
 """``(H, W, 3)`` uint8, R, G, B."""
@@ -40,3 +44,14 @@ def rgb_matrix(space: ColorSpace) -> npt.NDArray[np.float32]:
     mix = np.array([[1, 0, k.r], [1, -k.gb, -k.gr], [1, k.b, 0]]) / (luma, chroma, chroma)
     offset = -mix @ (black, neutral, neutral)
     return (255 * np.hstack([mix, offset[:, None]])).astype(np.float32)
+
+
+def exact_rgb(planes: Sequence[npt.NDArray[np.uint8]], matrix: npt.NDArray[np.float32]) -> Rgb:
+    """R′G′B′ of Y′, Cb and Cr planes of one size, 8 bits, rounded once; ``matrix``: of :func:`rgb_matrix`.
+
+    OpenCV's own way for bytes has coefficients of 10 bits: greys would come out tinted by a code.
+    """
+    codes: Any = cv2.merge(list(planes))
+    signal: Any = cv2.transform(codes.astype(np.float32), matrix)
+    rgb: Any = cv2.add(signal, (0.0, 0.0, 0.0, 0.0), dtype=cv2.CV_8U)
+    return rgb

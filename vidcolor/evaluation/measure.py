@@ -143,22 +143,26 @@ class FilmFigures:
         self._next_still = max(self._next_still, sample.seconds) + float(self._options.every)
         assert self._shot is not None
         assert sample.truth is not None
-        figures = self.stills.add(self._shot.number, sample.result.rgb, sample.truth.rgb, sample.grey)
-        self._offer(sample, figures["ciede2000"], figures)
+        assert sample.bare is not None
+        grey = self._sampler.grey(sample.bare)
+        figures = self.stills.add(self._shot.number, sample.result.rgb, sample.truth.rgb, grey)
+        self._offer(sample, figures["ciede2000"], figures, grey)
         return {name: figures[name] for name in ("ciede2000", "psnr")}
 
     # Pictures
 
-    def _offer(self, sample: Sample, error: float, figures: dict[str, float]) -> None:
+    def _offer(
+        self, sample: Sample, error: float, figures: dict[str, float], grey: Rgb | None = None
+    ) -> None:
         """To be the worst, or the best."""
         if not self._options.pictures:
             return
         facts = {"seconds": round(sample.seconds, 3), **{k: round(v, 4) for k, v in figures.items()}}
 
         def panel() -> Panel:
-            if sample.truth is None or sample.grey is None:
+            if sample.truth is None or grey is None:
                 return Panel((self._shown(sample.result.rgb),), ("result",), facts)
-            pictures = (sample.grey, sample.result.rgb, sample.truth.rgb)
+            pictures = (grey, sample.result.rgb, sample.truth.rgb)
             return Panel(tuple(map(self._shown, pictures)), ("grey", "result", "truth"), facts)
 
         self._worst.offer(error, sample.seconds, panel)

@@ -18,7 +18,7 @@ from vidcolor import __version__
 from vidcolor.color.chroma import ChromaMaker
 from vidcolor.color.planes import ColorSpace
 from vidcolor.color.resize import shrink
-from vidcolor.color.shown import Rgb, rgb_matrix
+from vidcolor.color.shown import Rgb, exact_rgb, rgb_matrix
 from vidcolor.datasets.manifest import DATASET, MANIFEST, Picture, open_set
 from vidcolor.datasets.sources import find_pictures
 from vidcolor.datasets.split import draw_order
@@ -264,9 +264,7 @@ def _colored(items: Iterator[_Item], model: ColorModel, run: RunOptions, notify:
         for colored in colorist.color(frames()):
             item = waiting.pop(0)
             cb, cr = make(colored.frame.luma, colored.ab)
-            codes: Any = cv2.merge([colored.frame.luma, cb, cr])
-            result: Any = cv2.transform(codes, to_rgb)
-            item.result = result
+            item.result = exact_rgb((colored.frame.luma, cb, cr), to_rgb)
             yield item
 
 

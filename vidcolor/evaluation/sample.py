@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from vidcolor.color.planes import ColorSpace
 from vidcolor.color.resize import shrink
-from vidcolor.color.shown import Rgb, as_srgb, rgb_matrix
+from vidcolor.color.shown import Rgb, as_srgb, exact_rgb, rgb_matrix
 from vidcolor.frames import Frame, Plane, VideoInfo
 from vidcolor.media.picture import upright_size
 from vidcolor.temporal.shots import Small, small_luma
@@ -49,8 +49,8 @@ class Sample:
     """The same for the shot detector."""
     result: Look
     truth: Look | None = None
-    grey: Rgb | None = None
-    """The truth without its colour."""
+    bare: _Codes | None = None
+    """The truth's luma as large as it is measured, for :meth:`Sampler.grey`."""
 
 
 class Sampler:
@@ -100,8 +100,12 @@ class Sampler:
             small_luma(frame.luma, self._depth),
             looked,
             self._look(luma, chroma),
-            self._rgb(luma, None),
+            luma,
         )
+
+    def grey(self, luma: _Codes) -> Rgb:
+        """The truth without its colour."""
+        return self._rgb(luma, None)
 
     def upright(self, rgb: Rgb, short_side: int) -> Rgb:
         """A picture as it is seen, turned and with square samples, its short side at most so long."""
@@ -133,9 +137,7 @@ class Sampler:
         if chroma is None:
             neutral = np.full_like(luma, _NEUTRAL)
             chroma = neutral, neutral
-        codes: Any = cv2.merge([np.ascontiguousarray(plane) for plane in (luma, *chroma)])
-        rgb: Any = cv2.transform(codes, self._matrix)
-        return as_srgb(rgb, self._space)
+        return as_srgb(exact_rgb((luma, *chroma), self._matrix), self._space)
 
     def _eight(self, plane: Plane) -> _Codes:
         """Codes of 8 bits, rounded."""
