@@ -80,6 +80,12 @@ def test_a_model_on_pictures(tmp_path: Path, capsys: Capture) -> None:
     assert out.startswith("6 pictures: ")
     assert "95 %" in out
     assert err == ""
+    card = tmp_path / "card.md"
+    assert main(["evaluate", str(folder), "--model", "grey", "-o", str(card), "-q"]) == 0
+    text = card.read_text()
+    assert text.startswith(f"# grey on {folder}\n")
+    assert "| PSNR, dB | " in text
+    assert "- **SSIM**: Mean structural similarity" in text
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ def test_a_frame_too_few_is_said(tmp_path: Path, truth: Path) -> None:
     short = write_film(tmp_path / "short.mkv", lambda n: plain(moving(1)(n), 110, 150), 47)
     data = evaluate_pair(short, truth).data
     assert data["frames"] == 47
-    assert "1 frames of the two films have no partner at their time and were left out." in data["notices"]
+    assert "1 frame of the two films without a partner at its time: left out." in data["notices"]
 
 
 def test_rates_that_differ(tmp_path: Path, truth: Path) -> None:

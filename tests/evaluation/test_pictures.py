@@ -91,7 +91,7 @@ def test_damaged_pictures_are_named_and_left_out(tmp_path: Path) -> None:
     (folder / "bad.png").write_bytes(b"no picture")
     data = evaluate_set(folder, GREY).data
     assert data["measured"]["pictures"] == 8
-    assert data["notices"] == ["1 pictures cannot be read and were left out: bad.png."]
+    assert data["notices"] == ["1 picture that cannot be read: left out (bad.png)."]
 
 
 def test_nothing_to_measure(tmp_path: Path) -> None:
@@ -109,9 +109,7 @@ def test_folders_are_paired_by_name(tmp_path: Path) -> None:
     data = evaluate_folders(results, truths).data
     assert data["figures"]["psnr"]["mean"] == 99.0
     assert data["measured"]["pictures"] == 7
-    assert data["notices"] == [
-        "1 pictures have no partner of their name in the other folder and were left out."
-    ]
+    assert data["notices"] == ["1 picture without a partner of its name in the other folder: left out."]
 
 
 def test_folders_that_do_not_go_together(tmp_path: Path) -> None:

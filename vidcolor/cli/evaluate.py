@@ -53,7 +53,11 @@ _OF_MODELS = (
     help="The same in true colour, which INPUT, a result, is compared with.",
 )
 @click.option(
-    "-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write all figures as JSON."
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write all figures as JSON, or, where FILE ends in .md, a table in Markdown.",
 )
 @click.option(
     "--report",
@@ -125,7 +129,8 @@ def command(
     with _Reporter(wants_bar(progress, quiet), quiet, events) as reporter:
         outcome = _evaluated(way, source, truth, run, options, reporter)
         if output is not None:
-            write_aside(output, lambda file: file.write_text(_json(outcome), encoding="utf-8"))
+            document = _document(outcome, output)
+            write_aside(output, lambda file: file.write_text(document, encoding="utf-8"))
         if page is not None:
             from vidcolor.evaluation.page import page as made
 
@@ -221,8 +226,12 @@ def _evaluated(
     return film.evaluate_result(source, run, options, **told)
 
 
-def _json(outcome: Outcome) -> str:
-    return json.dumps(outcome.data, indent=1) + "\n"
+def _document(outcome: Outcome, output: Path) -> str:
+    if output.suffix.lower() != ".md":
+        return json.dumps(outcome.data, indent=1) + "\n"
+    from vidcolor.evaluation.table import markdown
+
+    return markdown(outcome.data)
 
 
 class _Reporter(RunReporter):

@@ -53,5 +53,7 @@ def exact_rgb(planes: Sequence[npt.NDArray[np.uint8]], matrix: npt.NDArray[np.fl
     """
     codes: Any = cv2.merge(list(planes))
     signal: Any = cv2.transform(codes.astype(np.float32), matrix)
-    rgb: Any = cv2.add(signal, (0.0, 0.0, 0.0, 0.0), dtype=cv2.CV_8U)
+    # Any: OpenCV's stub knows no scalars here. Adding nothing rounds and clips in one go.
+    add: Any = cv2.add
+    rgb: Rgb = add(signal, (0.0, 0.0, 0.0, 0.0), dtype=cv2.CV_8U)
     return rgb

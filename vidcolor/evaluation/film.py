@@ -23,6 +23,7 @@ from vidcolor.evaluation.measure import FilmFigures
 from vidcolor.evaluation.options import EvaluateOptions
 from vidcolor.evaluation.outcome import FORMAT, Gallery, Outcome
 from vidcolor.evaluation.perceptual import LEFT_OUT_OF_FILMS
+from vidcolor.evaluation.rows import counted
 from vidcolor.evaluation.sample import Sample, Sampler
 from vidcolor.evaluation.words import Words
 from vidcolor.frames import ChromaLayout, ColorTags, Frame, VideoInfo
@@ -354,7 +355,7 @@ class _Pairs:
         """Tells what was odd."""
         if self.unpaired:
             notify(
-                f"{self.unpaired} frames of the two films have no partner at their time and were left out."
+                f"{counted(self.unpaired, 'frame')} of the two films without a partner at its time: left out."
             )
         if self.count and self._alike / self.count < _ALIKE:
             notify(

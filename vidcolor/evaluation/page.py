@@ -12,7 +12,7 @@ from typing import Any
 from vidcolor.evaluation.figures import written
 from vidcolor.evaluation.outcome import Gallery, Outcome, Panel
 from vidcolor.evaluation.plots import Line, plot
-from vidcolor.evaluation.rows import Row, group_rows, headline, rows
+from vidcolor.evaluation.rows import Row, counted, group_rows, headline, rows
 from vidcolor.evaluation.steadiness import AT_CUT, INSIDE, INSIDE_FACTOR
 from vidcolor.evaluation.table import left_out
 from vidcolor.media.timeline import clock_text
@@ -93,7 +93,7 @@ def _facts(data: Mapping[str, Any]) -> Iterable[tuple[str, object]]:
     film = data["film"]
     yield "film", f"{film['width']} × {film['height']}, {film['rate']} frames a second"
     span = " to ".join(clock_text(data[end]) for end in ("first_seconds", "last_seconds"))
-    yield "measured", f"{data['frames']} frames, {span}, {data['shots']} shots"
+    yield "measured", f"{data['frames']} frames, {span}, {counted(data['shots'], 'shot')}"
     yield "measured at", f"{measured['width']} × {measured['height']}"
     if data["kind"] != "result":
         yield "beside the truth", f"{measured['frames']} frames, {measured['every_seconds']:g} s apart"
@@ -233,18 +233,15 @@ def _moments(data: Mapping[str, Any], gallery: Gallery) -> str:
     jumps = data.get("jumps")
     if not jumps:
         return ""
-    inside, at_cuts = jumps["inside_shots"], jumps["at_cuts"]
-    truth = data["steadiness"].get("truth")
-    beside = (
-        f" The truth has {truth['jumps_inside']} and {truth['jumps_at_cuts']}: what truly changes at once."
-        if truth
-        else ""
-    )
+    beside = ""
+    if truth := data["steadiness"].get("truth"):
+        inside, at_cuts = truth["jumps_inside"], truth["jumps_at_cuts"]
+        beside = f" The truth has {inside} and {at_cuts}: what truly changes at once."
     said = (
-        f'Inside shots colour jumps <b data-value="jumps.inside_shots">{inside}</b> times: Cb and Cr change '
+        f'<b data-value="jumps.inside_shots">{jumps["inside_shots"]}</b> inside shots: Cb and Cr change '
         f"along motion by more than {INSIDE:g} codes, and {INSIDE_FACTOR:g} times as much as around. "
-        f'At <b data-value="jumps.at_cuts">{at_cuts}</b> cuts the mean colour of the picture changes by more '
-        f"than {AT_CUT:g} codes, which is wrong only where the scene is the same.{beside}"
+        f'<b data-value="jumps.at_cuts">{jumps["at_cuts"]}</b> at cuts: the mean colour of the picture '
+        f"changes by more than {AT_CUT:g} codes, which is wrong only where the scene is the same.{beside}"
     )
     lists = ""
     for name, title, text in (
@@ -297,11 +294,12 @@ def _extremes(data: Mapping[str, Any], gallery: Gallery) -> str:
     titles = (
         ("Worst frames", "Best frames") if compared else ("Least colourful frames", "Most colourful frames")
     )
+    kind = "panels" if compared else "panels jumps"
     order = "<p class=note>grey · result · truth</p>" if compared else ""
     parts = []
     for title, panels in zip(titles, (gallery.worst, gallery.best), strict=True):
         shown = "".join(_panel(panel, _frame_facts(panel.facts, compared)) for panel in panels)
-        parts.append(f"<section><h2>{title}</h2>{order}<div class=panels>{shown}</div></section>")
+        parts.append(f"<section><h2>{title}</h2>{order}<div class='{kind}'>{shown}</div></section>")
     return "".join(parts)
 
 

@@ -28,6 +28,7 @@ from vidcolor.evaluation.kept import Extremes, Thinned
 from vidcolor.evaluation.options import EvaluateOptions
 from vidcolor.evaluation.outcome import FORMAT, Gallery, Outcome, Panel, jpeg
 from vidcolor.evaluation.perceptual import Perceptual
+from vidcolor.evaluation.rows import counted
 from vidcolor.evaluation.stills import NAMES, Stills, grey_of
 from vidcolor.evaluation.words import Words
 from vidcolor.frames import NOTHING_KNOWN, ChromaLayout, ColorTags, Frame, Timestamp, VideoInfo
@@ -133,7 +134,7 @@ def evaluate_folders(
         )
     words, alone = Words(notify), len(named[0]) + len(named[1]) - 2 * len(both)
     if alone:
-        words(f"{alone} pictures have no partner of their name in the other folder and were left out.")
+        words(f"{counted(alone, 'picture')} without a partner of its name in the other folder: left out.")
     gathered, started = _Gathered(options), time.perf_counter()
     for number, name in enumerate(_limited(both, both, options)):
         result, truth = (_read(place[name]) for place in named)
@@ -220,7 +221,9 @@ class _Reading:
         if self._unread:
             more = ", …" * (len(self._unread) > _UNREAD_NAMED)
             named = ", ".join(self._unread[:_UNREAD_NAMED])
-            self._words(f"{len(self._unread)} pictures cannot be read and were left out: {named}{more}.")
+            self._words(
+                f"{counted(len(self._unread), 'picture')} that cannot be read: left out ({named}{more})."
+            )
 
 
 def _read(path: Path) -> Rgb | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from vidcolor.evaluation.figures import FIGURES, Figure, written
 
-__all__ = ["Row", "group_rows", "headline", "rows", "subject"]
+__all__ = ["Row", "counted", "group_rows", "headline", "rows", "subject"]
 
 _STILL = (
     "psnr", "psnr_grey", "gain", "ssim", "ciede2000", "colorfulness", "colorfulness_ratio", "auc",
@@ -75,15 +75,13 @@ def headline(data: Mapping[str, Any]) -> str:
     """The outcome in a sentence or two."""
     figures = data["figures"]
     count = data.get("frames", data["measured"].get("pictures"))
-    what = "pictures" if data["kind"] == "pictures" else "frames"
+    what = "picture" if data["kind"] == "pictures" else "frame"
     if data["kind"] == "result":
-        return _steady_words(data, f"{count} frames in {_shots(data)}. ")
+        return _steady_words(data, f"{counted(count, 'frame')} in {counted(data['shots'], 'shot')}. ")
     gain = figures["gain"]["mean"]
     nearer = "nearer to" if gain >= 0 else "further from"
-    text = (
-        f"{count} {what}: {written('psnr', figures['psnr']['mean'], unit=True)}, {abs(gain):.2f} dB {nearer} "
-        f"the truth than grey"
-    )
+    psnr = written("psnr", figures["psnr"]["mean"], unit=True)
+    text = f"{counted(count, what)}: {psnr}, {abs(gain):.2f} dB {nearer} the truth than grey"
     ratio = figures.get("colorfulness_ratio")
     if ratio is not None:
         text += f", and {ratio['mean']:.2f} times as colourful as the truth"
@@ -93,18 +91,16 @@ def headline(data: Mapping[str, Any]) -> str:
 def _steady_words(data: Mapping[str, Any], text: str) -> str:
     jumps = data["jumps"]
     inside, at_cuts = jumps["inside_shots"], jumps["at_cuts"]
-    return (
-        f"{text}Colour jumps {inside} {_times(inside)} inside shots, and at {at_cuts} "
-        f"{'cut' if at_cuts == 1 else 'cuts'}."
-    )
+    return f"{text}Colour jumps {counted(inside, 'time')} inside shots, and at {counted(at_cuts, 'cut')}."
 
 
-def _shots(data: Mapping[str, Any]) -> str:
-    return f"{data['shots']} shot{'s' * (data['shots'] != 1)}"
+def counted(count: int, what: str) -> str:
+    """A number of things.
 
-
-def _times(count: int) -> str:
-    return "time" if count == 1 else "times"
+    >>> counted(1, "shot"), counted(2, "shot")
+    ('1 shot', '2 shots')
+    """
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 GROUP_COLUMNS = ("pictures", "psnr", "gain", "ssim", "ciede2000", "colorfulness", "true_colorfulness")

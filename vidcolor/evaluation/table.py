@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vidcolor.evaluation.figures import FIGURES, written
-from vidcolor.evaluation.rows import Row, group_rows, headline, rows
+from vidcolor.evaluation.rows import Row, group_rows, headline, rows, subject
 from vidcolor.media.timeline import clock_text
 
-__all__ = ["left_out", "markdown", "text"]
+__all__ = ["left_out", "markdown", "tables", "text"]
 
 _MOMENTS = 5
 
@@ -35,11 +35,21 @@ def left_out(data: Mapping[str, Any]) -> list[str]:
 
 
 def markdown(data: Mapping[str, Any]) -> str:
-    """The same figures as a table in Markdown, then a table of groups where there are some."""
+    """A document in Markdown: what was measured, the same figures, and what they mean."""
+    measured = data["measured"]
+    what = "a short side of at most {short_side}" if "short_side" in measured else "{width}×{height}"
+    made = f"Made by vidcolor {data['vidcolor']} evaluate, measured at {what.format(**measured)} pixels."
+    meanings = [f"- **{row.figure.title}**: {row.figure.meaning}" for row in rows(data)]
+    words = [*data["notices"], *left_out(data)]
+    parts = [f"# {subject(data)}", headline(data), tables(data), *words, made, "\n".join(meanings)]
+    return "\n\n".join(parts) + "\n"
+
+
+def tables(data: Mapping[str, Any]) -> str:
+    """The figures as a table in Markdown, then a table of groups where there are some."""
     found = rows(data)
     lines = [_titled(True, True), *(_cells(row, True, True) for row in found)]
-    tables = [lines, group_rows(data)]
-    return "\n\n".join(_piped(table) for table in tables if table)
+    return "\n\n".join(_piped(table) for table in (lines, group_rows(data)) if table)
 
 
 def _titled(truths: bool, intervals: bool) -> tuple[str, ...]:
