@@ -82,7 +82,8 @@ _COLORING = (
         "--anchor-every",
         metavar="N|off",
         type=CountOrOff(),
-        help="Frames, on average, to one the network colours and motion carries on; off: it colours all.",
+        help="Frames, on average, to one the network colours and motion carries on, 1.5 N at most;"
+        " off: it colours all.",
     ),
     setting(
         RunOptions,
@@ -171,6 +172,18 @@ _ENCODING = (
         type=KEY_VALUE,
         help="Another encoder option; repeatable.",
     ),
+    setting(
+        RunOptions,
+        "parts",
+        "--parts/--no-parts",
+        help="Make films in parts, kept beside the output: the same command goes on after a stop.",
+    ),
+    setting(
+        RunOptions,
+        "keep_work",
+        "--keep-work/--no-keep-work",
+        help="Keep the parts of a finished film: with other hints or anchors only some are made again.",
+    ),
 )
 
 
@@ -185,7 +198,7 @@ def measured_coloring_options(function: Command) -> Command:
 
 
 def encoding_options(function: Command) -> Command:
-    """How a film is smoothed and encoded: the options of every command that writes one."""
+    """How a film is smoothed, encoded and kept safe: the options of every command that writes one."""
     return _with(_ENCODING, function)
 
 
@@ -212,9 +225,7 @@ def take_encoder(values: dict[str, Any]) -> EncoderOptions:
 @click.option("-n", "--no-overwrite", is_flag=True, help="Never overwrite the output.")
 @coloring_options
 @encoding_options
-@click.option("--parts/--no-parts", help="Make the film in parts: a stopped run can be gone on with.")
 @click.option("--restart", is_flag=True, help="Throw away what an earlier run left, and begin anew.")
-@click.option("--keep-work", is_flag=True, help="Keep the parts of the finished film beside it.")
 @progress_option
 @click.option("-v", "--verbose", is_flag=True, help="Say more.")
 @quiet_option

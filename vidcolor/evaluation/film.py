@@ -17,29 +17,32 @@ from typing import Any
 import numpy as np
 
 from vidcolor import __version__
+from vidcolor.color.chroma import ChromaMaker
 from vidcolor.errors import InputError
 from vidcolor.evaluation.intervals import LEAST
 from vidcolor.evaluation.measure import FilmFigures
 from vidcolor.evaluation.options import EvaluateOptions
 from vidcolor.evaluation.outcome import FORMAT, Gallery, Outcome
 from vidcolor.evaluation.perceptual import LEFT_OUT_OF_FILMS
-from vidcolor.evaluation.rows import counted
 from vidcolor.evaluation.sample import Sample, Sampler
-from vidcolor.evaluation.words import Words
 from vidcolor.frames import ChromaLayout, ColorTags, Frame, VideoInfo
 from vidcolor.media.own_chroma import has_chroma
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.timeline import clock_text
 from vidcolor.models import resolve_model
-from vidcolor.pipeline.coloring import prepare, understood
+from vidcolor.pipeline.coloring import Coloring
 from vidcolor.pipeline.memory import hold_memory
+from vidcolor.pipeline.opening import Notices, frames_ahead, open_film, opened
 from vidcolor.pipeline.options import Progress, RunOptions
+from vidcolor.pipeline.person import Person
 from vidcolor.pipeline.prefetch import prefetch
 from vidcolor.pipeline.run import expected_frames
+from vidcolor.pipeline.words import listen
+from vidcolor.wording import counted
 
 __all__ = ["evaluate_model", "evaluate_pair", "evaluate_result"]
 
-_FRAMES_AHEAD, _COLORED_AHEAD, _SAMPLES_AHEAD = 8, 4, 2
+_COLORED_AHEAD, _SAMPLES_AHEAD = 4, 2
 _NO_COLOR_S = 60.0
 """Seconds of film without any colour after which there is taken to be none."""
 _HARDLY_ANY = 5.0
@@ -90,21 +93,26 @@ def evaluate_model(
         InputError: the film cannot be read, or has no colour.
     """
     run, options = run or RunOptions(), options or EvaluateOptions()
-    words = Words(notify)
+    words = Notices(notify)
     hold_memory()
     loaded = resolve_model(run.model)
-    blind = _changed(run, keep_colour="off")
-    with _opened(source, blind, words) as reader:
-        video = understood(reader.video, words)
+    # Its chroma is read and travels with each frame, unseen: no shot passes as it is.
+    with opened(source, _changed(run, keep_colour="on"), loaded.model, words) as film:
+        reader, video, colorist = film.reader, film.video, film.colorist
+        blind = _changed(film.options, keep_colour="off", parts=False)
         _refuse_colorless(reader, has_chroma(video.pixel_format))
-        colorist, make_coloring = prepare(source, reader, video, loaded.model, blind, words)
-        coloring = make_coloring(_Planes(video.tags, video.layout, video.bit_depth))
+
+        def persons(make: ChromaMaker) -> list[Person]:
+            person = listen(source, reader, colorist, make, blind, words)
+            return [] if person is None else [person]
+
+        wanted = _Planes(video.tags, video.layout, video.bit_depth)
+        coloring = Coloring(colorist, video, wanted, blind, film.references, persons)
         sampler, stop = Sampler(video, options.size), threading.Event()
         measured = FilmFigures(sampler, options, compare=True)
 
         def samples() -> Iterator[Sample]:
             seen = _ColorSeen(reader)
-            # The network is shown luma alone; the true chroma travels with the frame, unseen.
             for colored in colors:
                 frame = colored.frame
                 seen.look(frame)
@@ -113,7 +121,7 @@ def evaluate_model(
             seen.finish()
 
         with (
-            closing(prefetch(reader.frames(), _FRAMES_AHEAD, stop)) as frames,
+            closing(prefetch(reader.frames(), frames_ahead(reader.video), stop)) as frames,
             closing(prefetch(coloring.frames(frames), _COLORED_AHEAD, stop)) as colors,
         ):
             _measure(samples(), measured, stop, expected_frames(video, run), progress)
@@ -141,7 +149,7 @@ def evaluate_pair(
         InputError: one cannot be read, or they do not go together.
     """
     run, options = run or RunOptions(), options or EvaluateOptions()
-    words = Words(notify)
+    words = Notices(notify)
     hold_memory()
     with (
         _opened(result, run, words) as made,
@@ -164,8 +172,8 @@ def evaluate_pair(
             seen.finish()
 
         with (
-            closing(prefetch(made.frames(), _FRAMES_AHEAD, stop)) as ones,
-            closing(prefetch(true.frames(), _FRAMES_AHEAD, stop)) as others,
+            closing(prefetch(made.frames(), frames_ahead(video), stop)) as ones,
+            closing(prefetch(true.frames(), frames_ahead(video), stop)) as others,
         ):
             _measure(samples(), measured, stop, expected_frames(video, run), progress)
     told = {"input": os.fspath(result), "truth": os.fspath(truth)}
@@ -185,7 +193,7 @@ def evaluate_result(
     Arguments and errors as of :func:`evaluate_pair`.
     """
     run, options = run or RunOptions(), options or EvaluateOptions()
-    words = Words(notify)
+    words = Notices(notify)
     hold_memory()
     with _opened(source, run, words) as reader:
         sampler = Sampler(reader.video, options.size)
@@ -195,7 +203,7 @@ def evaluate_result(
             for frame in frames:
                 yield sampler.result(frame, float(frame.time.exact - reader.begin), frame.chroma)
 
-        with closing(prefetch(reader.frames(), _FRAMES_AHEAD, stop)) as frames:
+        with closing(prefetch(reader.frames(), frames_ahead(reader.video), stop)) as frames:
             _measure(samples(), measured, stop, expected_frames(reader.video, run), progress)
         video = reader.video
     return _outcome("result", measured, options, words, {"input": os.fspath(source)}, video)
@@ -206,16 +214,7 @@ def _changed(run: RunOptions, **changes: Any) -> RunOptions:
 
 
 def _opened(source: Path, run: RunOptions, notify: Notify) -> VideoReader:
-    return VideoReader(
-        source,
-        stream=run.stream,
-        start=run.start,
-        end=run.end,
-        deinterlace=run.deinterlace,
-        chroma=True,
-        max_pixels=run.max_pixels,
-        notify=notify,
-    )
+    return open_film(source, _changed(run, keep_colour="on"), notify)
 
 
 def _measure(
@@ -389,7 +388,7 @@ def _outcome(
     kind: str,
     measured: FilmFigures,
     options: EvaluateOptions,
-    words: Words,
+    words: Notices,
     told: dict[str, Any],
     video: VideoInfo,
 ) -> Outcome:
@@ -415,5 +414,5 @@ def _outcome(
             words(f"The truth has hardly any colour (colourfulness {true:.1f}): the figures say little.")
         if film["shots"] < LEAST:
             words(f"There are no intervals: they are over shots, and {film['shots']} are too few.")
-    data["notices"] = words.said
+    data["notices"] = list(words.said)
     return Outcome(data, measured.gallery() if options.pictures else Gallery())

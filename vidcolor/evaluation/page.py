@@ -12,10 +12,11 @@ from typing import Any
 from vidcolor.evaluation.figures import written
 from vidcolor.evaluation.outcome import Gallery, Outcome, Panel
 from vidcolor.evaluation.plots import Line, plot
-from vidcolor.evaluation.rows import Row, counted, group_rows, headline, rows
+from vidcolor.evaluation.rows import Row, group_rows, headline, rows
 from vidcolor.evaluation.steadiness import AT_CUT, INSIDE, INSIDE_FACTOR
 from vidcolor.evaluation.table import left_out
 from vidcolor.media.timeline import clock_text
+from vidcolor.wording import counted
 
 __all__ = ["page"]
 

@@ -28,15 +28,15 @@ from vidcolor.evaluation.kept import Extremes, Thinned
 from vidcolor.evaluation.options import EvaluateOptions
 from vidcolor.evaluation.outcome import FORMAT, Gallery, Outcome, Panel, jpeg
 from vidcolor.evaluation.perceptual import Perceptual
-from vidcolor.evaluation.rows import counted
 from vidcolor.evaluation.stills import NAMES, Stills, grey_of
-from vidcolor.evaluation.words import Words
 from vidcolor.frames import NOTHING_KNOWN, ChromaLayout, ColorTags, Frame, Timestamp, VideoInfo
 from vidcolor.models import ColorModel, resolve_model
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.memory import hold_memory
+from vidcolor.pipeline.opening import Notices
 from vidcolor.pipeline.options import Progress, RunOptions
 from vidcolor.pipeline.prefetch import prefetch
+from vidcolor.wording import counted
 
 __all__ = ["evaluate_folders", "evaluate_set"]
 
@@ -92,7 +92,7 @@ def evaluate_set(
     pictures, part = chosen(Path(folder), options)
     hold_memory()
     loaded = resolve_model(run.model)
-    words = Words(notify)
+    words = Notices(notify)
     reading = _Reading(pictures, options, words, len(pictures))
     with_colors = _colored(prefetch(reading.items(), _READ_AHEAD), loaded.model, run, words)
     gathered = _Gathered(options)
@@ -132,7 +132,7 @@ def evaluate_folders(
         raise InputError(
             f"No picture of {one} ({len(named[0])}) has the name of one of {other} ({len(named[1])})."
         )
-    words, alone = Words(notify), len(named[0]) + len(named[1]) - 2 * len(both)
+    words, alone = Notices(notify), len(named[0]) + len(named[1]) - 2 * len(both)
     if alone:
         words(f"{counted(alone, 'picture')} without a partner of its name in the other folder: left out.")
     gathered, started = _Gathered(options), time.perf_counter()
@@ -199,7 +199,7 @@ class _Reading:
     """Pictures from disk, at the size they are measured in."""
 
     def __init__(
-        self, pictures: Sequence[Picture], options: EvaluateOptions, words: Words, total: int
+        self, pictures: Sequence[Picture], options: EvaluateOptions, words: Notices, total: int
     ) -> None:
         self._pictures, self._options, self._words, self._total = pictures, options, words, total
         self._unread: list[str] = []
@@ -328,7 +328,7 @@ class _Gathered:
         self._best.offer(-error, item.number, panel)
         self._between.offer(panel)
 
-    def outcome(self, told: dict[str, Any], words: Words) -> Outcome:
+    def outcome(self, told: dict[str, Any], words: Notices) -> Outcome:
         options = self._options
         if self.count < LEAST:
             words(f"There are no intervals: {self.count} pictures are too few.")
@@ -351,7 +351,7 @@ class _Gathered:
             "left_out": dict(self._perceptual.left_out),
             "groups": self._by_group(),
             "pictures": {"every": self._rows.stride, "rows": self._rows.found},
-            "notices": words.said,
+            "notices": list(words.said),
         }
         return Outcome(data, self._gallery() if options.pictures else Gallery())
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from vidcolor.evaluation.figures import FIGURES, Figure, written
+from vidcolor.wording import counted
 
-__all__ = ["Row", "counted", "group_rows", "headline", "rows", "subject"]
+__all__ = ["Row", "group_rows", "headline", "rows", "subject"]
 
 _STILL = (
     "psnr", "psnr_grey", "gain", "ssim", "ciede2000", "colorfulness", "colorfulness_ratio", "auc",
@@ -92,15 +93,6 @@ def _steady_words(data: Mapping[str, Any], text: str) -> str:
     jumps = data["jumps"]
     inside, at_cuts = jumps["inside_shots"], jumps["at_cuts"]
     return f"{text}Colour jumps {counted(inside, 'time')} inside shots, and at {counted(at_cuts, 'cut')}."
-
-
-def counted(count: int, what: str) -> str:
-    """A number of things.
-
-    >>> counted(1, "shot"), counted(2, "shot")
-    ('1 shot', '2 shots')
-    """
-    return f"{count} {what}{'s' * (count != 1)}"
 
 
 GROUP_COLUMNS = ("pictures", "psnr", "gain", "ssim", "ciede2000", "colorfulness", "true_colorfulness")
