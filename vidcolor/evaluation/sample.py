@@ -21,7 +21,7 @@ __all__ = ["Look", "Sample", "Sampler"]
 
 _NEUTRAL = 128
 _MOTION_SIDE = 192
-"""Pixels of the long side of the pictures that motion is looked for in, as where colour is carried."""
+"""Pixels of the long side of the pictures that motion is looked for in: so that it keeps up with a run."""
 _Codes = npt.NDArray[np.uint8]
 
 
