@@ -2,6 +2,7 @@
 """Trains the network that mixes what two anchors have carried (vidcolor/temporal/blend.py).
 
     python training/train_blend.py --data DATA --work FOLDER [--minutes 16] [-o FILE]
+                                   [--start FILE --rate 6e-4]
 
 Samples come from colour films: a stretch of 8 to 48 frames without a cut, true chroma at both ends, carried
 to some frames between by the code that runs; what is learnt is their true chroma. FOLDER keeps the samples.
@@ -22,7 +23,7 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vidcolor.color.resize import shrink
@@ -219,6 +220,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=16)
     parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=RATE, help="the highest")
+    parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("-o", "--output", type=Path, default=Path("vidcolor/weights/blend.safetensors"))
     options = parser.parse_args()
     torch.manual_seed(0)
@@ -231,16 +234,18 @@ def main() -> None:
     print(f"{len(learnt)} samples, {len(held_out)} held out; plain propagation {plain:.2f} dB", flush=True)
 
     net = BlendNet(options.width).to(memory_format=torch.channels_last)
+    if options.start:
+        net.load_state_dict(load_file(options.start))
     average = {name: value.clone() for name, value in net.state_dict().items()}
     best = BlendNet(options.width).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(net.parameters(), RATE, weight_decay=DECAY)
+    optimizer = torch.optim.AdamW(net.parameters(), options.rate, weight_decay=DECAY)
     begun = time.monotonic()
     for step, batch in enumerate(batches(learnt), 1):
         done = (time.monotonic() - begun) / 60 / options.minutes
         if done >= 1:
             break
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1, step / 50) * (1 + math.cos(math.pi * done)) / 2
+            group["lr"] = options.rate * min(1, step / 50) * (1 + math.cos(math.pi * done)) / 2
         # The logarithm: a sample counts by its decibels, easy ones as much as hard ones. Counting the error
         # itself beside it, for the sake of the hardest, was tried and dropped.
         loss = torch.log(errors(net, batch) + 0.1).mean()

@@ -45,3 +45,13 @@ def test_rare_layouts_become_one_of_ours() -> None:
     found = relayout(quarter, (48, 64), ChromaLayout(1, 1), None, LIMITED, LIMITED)
     assert found.shape == (24, 32)
     assert (found == 90).all()
+
+
+@pytest.mark.parametrize(("siting", "offset"), [("left", 0.0), ("center", 1.5)])
+def test_every_fourth_sample_lies_where_its_siting_says(siting: str, offset: float) -> None:
+    """4:1:1, as DV of 525 lines has it, becomes 4:2:0."""
+    few = np.tile(np.arange(16, dtype=np.uint8) * 8 + 40, (8, 1))  # two codes for each column of luma
+    found = relayout(few, (8, 64), ChromaLayout(1, 1), siting, LIMITED, LIMITED)
+    at = np.arange(32) * 2 + offset / 3
+    expected = 40 + 2 * (at - offset)
+    assert np.abs(found[1, 2:-2] - expected[2:-2]).max() <= 1

@@ -176,6 +176,12 @@ def test_frames_wait_for_no_more_than_a_span(every: int) -> None:
     assert told == len(film)
 
 
+def test_frames_that_wait_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    film = pan(7, 60, 0.2, *SIZE)
+    monkeypatch.setattr("vidcolor.temporal.anchors._MOST_BYTES", 10 * film[0].nbytes)
+    assert anchors(spans_of(film, every=1000)) == list(range(0, 60, 10))
+
+
 def test_nothing_is_pulled_before_it_is_asked_for() -> None:
     def source() -> Iterator[tuple[Frame, bool]]:
         raise AssertionError("too early")
@@ -227,13 +233,13 @@ def test_frames_are_handed_on_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("film", "expected"),
     [
-        ((720, 1280), (108, 192)),
-        ((1280, 720), (192, 108)),
-        ((480, 640), (144, 192)),
-        ((16, 10_000), (32, 192)),
-        ((10_000, 16), (192, 32)),
-        ((1, 1), (192, 192)),
-        ((90, 160), (108, 192)),
+        ((720, 1280), (135, 240)),
+        ((1280, 720), (240, 135)),
+        ((480, 640), (180, 240)),
+        ((16, 10_000), (32, 240)),
+        ((10_000, 16), (240, 32)),
+        ((1, 1), (32, 32)),
+        ((90, 160), (90, 160)),
     ],
 )
 def test_size_of_the_pictures_that_motion_is_looked_for_in(

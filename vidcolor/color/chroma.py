@@ -110,8 +110,9 @@ def _tabulate(space: ColorSpace) -> FloatImage:
 # ---- along luma's edges -------------------------------------------------------------------------
 
 _SITING: dict[str | None, tuple[float, float]] = {
-    # Where a subsampled chroma sample lies, from the middle of its luma samples, in luma samples
-    # (H.273 §8.7). MPEG-2, H.264 and H.265 leave "left" unsaid.
+    # Where a chroma sample of every other luma sample lies, from the middle of its two, in luma samples
+    # (H.273 §8.7); one of every fourth lies three times as far from the middle of its four. MPEG-2, H.264
+    # and H.265 leave "left" unsaid.
     None: (-0.5, 0.0),
     "left": (-0.5, 0.0),
     "center": (0.0, 0.0),
@@ -125,7 +126,7 @@ _SITING: dict[str | None, tuple[float, float]] = {
 def siting_offset(siting: str | None, layout: ChromaLayout) -> tuple[float, float]:
     """``(x, y)``: how far chroma samples lie from the middle of the luma they cover, in luma samples."""
     x, y = _SITING.get(siting, _SITING[None])
-    return (x if layout.log2_x else 0.0), (y if layout.log2_y else 0.0)
+    return x * ((1 << layout.log2_x) - 1), y * ((1 << layout.log2_y) - 1)
 
 
 def luma_at_chroma(luma: Plane, layout: ChromaLayout, siting: str | None) -> Plane:

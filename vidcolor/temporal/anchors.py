@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -22,11 +24,15 @@ from vidcolor.temporal.track import Small, Tracker, Way, seen_share
 
 __all__ = ["Span", "Step", "carry_size", "find_spans", "fine_size", "in_shots", "small_pictures"]
 
-_LONG_SIDE = 192
+_LONG_SIDE = 240
 """Of the pictures that motion is looked for in, in pixels."""
+_FINER = 1.6
+"""How much larger the pictures are that belief is weighed in."""
 _SHORTEST_SIDE = 32
 _LONGEST = 1.5
 """Of a stretch without an anchor, in units of ``every``."""
+_MOST_BYTES = 1 << 30
+"""Of the frames of a stretch, whatever ``every`` is: of a film of 8K there are some thirty."""
 _SHORTEST = 0.25
 _NEW = 0.3
 """Share of the picture not seen in the last anchor that asks for another."""
@@ -36,14 +42,14 @@ _NEW_AT_END = 0.08
 
 def carry_size(height: int, width: int) -> tuple[int, int]:
     """Height and width of the pictures that motion is looked for in, for a film's."""
-    scale = _LONG_SIDE / max(height, width)
+    scale = min(1.0, _LONG_SIDE / max(height, width))
     return max(_SHORTEST_SIDE, round(height * scale)), max(_SHORTEST_SIDE, round(width * scale))
 
 
 def fine_size(small: tuple[int, int], film: tuple[int, ...]) -> tuple[int, int]:
-    """Height and width of the pictures that belief is weighed in: twice those that motion is looked for
-    in, as far as the film is that large."""
-    height, width = (max(n, min(2 * n, m)) for n, m in zip(small, film, strict=True))
+    """Height and width of the pictures that belief is weighed in: larger than those that motion is looked
+    for in, as far as the film is that large."""
+    height, width = (max(n, min(round(_FINER * n), m)) for n, m in zip(small, film, strict=True))
     return height, width
 
 
@@ -96,7 +102,8 @@ def find_spans(
     given: Callable[[Frame], bool] = lambda frame: False,
     settled: Callable[[Frame], bool] = lambda frame: False,
 ) -> Iterator[Span]:
-    """The film's spans in order; frames wait in memory for 1½ times ``every``, and as long as a flash lasts.
+    """The film's spans in order; frames wait in memory for 1½ times ``every``, and as long as a flash
+    lasts, but only until they take a GiB.
 
     Args:
         frames: and whether each starts a shot.
@@ -116,10 +123,14 @@ def find_spans(
 def small_pictures(luma: Plane, bit_depth: int, size: tuple[int, int]) -> tuple[Small, Small]:
     """Luma as motion is looked for in, and as belief is weighed in."""
     fine = shrink(luma, *fine_size(size, luma.shape))
-    if bit_depth > 8:
-        fine = (fine >> (bit_depth - 8)).astype(np.uint8)
-    fine = np.ascontiguousarray(fine)
-    return np.ascontiguousarray(shrink(fine, *size)), fine
+    return _eight_bits(shrink(fine, *size), bit_depth), _eight_bits(fine, bit_depth)
+
+
+def _eight_bits(plane: Plane, bit_depth: int) -> Small:
+    # Any: OpenCV's stub does not say that these are bytes.
+    rounded: Any = plane if bit_depth == 8 else cv2.convertScaleAbs(plane, alpha=2.0 ** (8 - bit_depth))
+    eight: Small = np.ascontiguousarray(rounded)
+    return eight
 
 
 class _Finder:
@@ -133,6 +144,8 @@ class _Finder:
         self._open_end = True
         """Whether the frame taken last may still become an anchor."""
         self._span = Span()
+        self._bytes = 0
+        """Of its frames."""
         self._tracker: Tracker | None = None
 
     def take(self, step: Step, starts_shot: bool, given: bool, settled: bool) -> Iterator[Span]:
@@ -149,6 +162,7 @@ class _Finder:
         self._open_end = not settled
         if not given and not self._asks(step, early=not settled):
             self._span.steps.append(step)
+            self._bytes += _bytes_of(step.frame)
             return
         self._saved -= not given
         self._span.closing = step
@@ -170,14 +184,14 @@ class _Finder:
         self._span = Span()
 
     def _open(self, anchor: Step, *, starts_shot: bool) -> None:
-        self._span = Span([anchor], starts_shot=starts_shot)
+        self._span, self._bytes = Span([anchor], starts_shot=starts_shot), _bytes_of(anchor.frame)
         self._tracker = Tracker(self._flow, anchor.picture)
 
     def _asks(self, step: Step, *, early: bool) -> bool:
         """Whether a frame should be an anchor; ``early``: before it is time for one."""
         assert self._tracker is not None
         length = len(self._span.steps)
-        if self._every <= 1:
+        if self._every <= 1 or self._bytes >= _MOST_BYTES:
             return True
         if self._tracker.doubtful:
             return False
@@ -190,3 +204,7 @@ class _Finder:
     def _new_share(self, step: Step) -> float:
         assert step.way is not None
         return 1 - seen_share(step.way, step.picture, self._span.steps[0].picture)
+
+
+def _bytes_of(frame: Frame) -> int:
+    return sum(plane.nbytes for plane in (frame.luma, *(frame.chroma or ())))

@@ -1,8 +1,8 @@
 """From the colour of anchors to the colour of the frames between them, along motion.
 
-Motion is known at a small size (:func:`vidcolor.temporal.anchors.carry_size`), at twice that size it is
-decided which anchor is believed where; what is moved are the anchors' chroma planes themselves, at their own
-size, so that fine colour stays fine.
+Motion is known at a small size (:func:`vidcolor.temporal.anchors.carry_size`), the mixing network sees a
+smaller one, at a larger one it is decided which anchor is believed where; what is moved are the anchors'
+chroma planes themselves, at their own size, so that fine colour stays fine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vidcolor.motion import FlowFinder, scaled, warp
+from vidcolor.color.resize import shrink
+from vidcolor.motion import FlowFinder, follow, scaled, warp
 from vidcolor.temporal.anchors import Span, Step
 from vidcolor.temporal.blend import BlendNet, Carried, mix
 from vidcolor.temporal.smooth import Smoother
@@ -32,20 +33,23 @@ _Float = npt.NDArray[np.float32]
 
 _BATCH = 4
 """Frames the mixing network sees at once."""
+_LONG_SIDE = 192
+"""Of the pictures it sees, in pixels: finer ones than those cost most of the time and gain little."""
 
 
 class _Anchor:
     """An anchor's colour, at both sizes, with planes to spare: four go through OpenCV faster than two."""
 
-    def __init__(self, step: Step, chroma: Chroma, bit_depth: int) -> None:
+    def __init__(self, step: Step, chroma: Chroma, bit_depth: int, size: tuple[int, int]) -> None:
         none = np.zeros(chroma.shape[:2], np.float32)
         cb, cr = (plane.astype(np.float32) for plane in cv2.split(chroma))
         self.large: Any = cv2.merge((cb, cr, none, none))
         """``(H, W, 4)``: Cb and Cr in codes of the film's depth."""
-        size, unit, neutral = step.picture.shape, np.float32(2.0 ** (8 - bit_depth)), np.float32(128)
+        unit, neutral = np.float32(2.0 ** (8 - bit_depth)), np.float32(128)
         small = [cv2.resize(p, size[::-1], interpolation=cv2.INTER_AREA) * unit - neutral for p in (cb, cr)]
-        self.small: Any = cv2.merge((*small, step.picture.astype(np.float32), np.zeros(size, np.float32)))
-        """``(h, w, 4)``: Cb and Cr in 8-bit codes from neutral, luma in 8-bit codes."""
+        luma = shrink(step.fine, *size).astype(np.float32)
+        self.small: Any = cv2.merge((*small, luma, np.zeros(size, np.float32)))
+        """``(h, w, 4)``, of ``size``: Cb and Cr in 8-bit codes from neutral, luma in 8-bit codes."""
         self.luma = step.fine.astype(np.float32)
         """At the fine size."""
 
@@ -78,6 +82,10 @@ class Propagator:
             smooth: how far flicker is taken out, in [0, 1].
         """
         self._flow = FlowFinder(*size)
+        height, width = size
+        scale = min(1.0, _LONG_SIDE / max(size))
+        self._size = max(1, round(height * scale)), max(1, round(width * scale))
+        """Of what the mixing network sees."""
         self._depth = bit_depth
         self._device = torch.device(device)
         self._net = None if net is None else _on(self._device, net)
@@ -92,10 +100,10 @@ class Propagator:
             opening, closing: of the anchors at its ends, all ``(H, W, 2)``; closing None where it has none.
         """
         steps = span.steps[1:]
-        before = _Anchor(span.steps[0], opening, self._depth)
+        before = _Anchor(span.steps[0], opening, self._depth, self._size)
         after, ways = before, list[Way | None]([None] * len(steps))
         if span.closing is not None and closing is not None:
-            after = _Anchor(span.closing, closing, self._depth)
+            after = _Anchor(span.closing, closing, self._depth, self._size)
             ways = list(self._ways_back(steps, span.closing))
         if self._smoother is not None:
             self._smoother.start(before.small[..., :2].copy())
@@ -134,10 +142,9 @@ class Propagator:
             torch.inference_mode(),
             torch.autocast(self._device.type, dtype=self._precision if half else None, enabled=half),
         ):
-            luma, fine = (
-                self._sent([p.astype(np.float32) for p in pictures])[:, None]
-                for pictures in ([step.picture for step, _ in pairs], [step.fine for step, _ in pairs])
-            )
+            pictures = [step.fine for step, _ in pairs]
+            fine = self._sent(pictures)[:, None]
+            luma = self._sent([shrink(picture, *self._size) for picture in pictures])[:, None]
             carried = self._carried(luma, fine, forth, before)
             other = self._carried(luma, fine, back, after, [way is None for _, way in pairs])
             how = mix(self._net, luma, carried, other, self._sent(far)[:, None, None, None])
@@ -154,7 +161,7 @@ class Propagator:
     ) -> list[_Float]:
         """What is added to what is kept of the anchors: the surroundings' colour, and what smoothing
         corrects; two planes ``(h, w)``."""
-        share, kept = (_at_size(plane, *step.picture.shape) for plane in (share, kept))
+        share, kept = (_at_size(plane, *self._size) for plane in (share, kept))
         rest = [(1 - kept) * plane for plane in around]
         if self._smoother is None:
             return rest
@@ -162,7 +169,8 @@ class Propagator:
         assert step.steady is not None
         mixed = [kept * (b + share * (a - b)) + r for a, b, r in zip(*ends, rest, strict=True)]
         chroma: Any = cv2.merge(mixed)
-        correction = self._smoother.step(step.back, step.steady, chroma) - chroma
+        places = scaled(follow(step.back), *self._size)
+        correction = self._smoother.step(places, _at_size(step.steady, *self._size), chroma) - chroma
         return [one + other for one, other in zip(rest, cv2.split(correction), strict=True)]
 
     def _sent(self, values: Sequence[Any]) -> Tensor:
@@ -183,8 +191,8 @@ class Propagator:
         moved, trust, finely = [], [], []
         for way, nothing in zip(ways, lost or [False] * len(ways), strict=True):
             assert way is not None
-            moved.append(warp(anchor.small, way.places))
-            trust.append(np.zeros_like(way.trust) if nothing else way.trust)
+            moved.append(warp(anchor.small, scaled(way.places, *self._size)))
+            trust.append(np.zeros(self._size) if nothing else _at_size(way.trust, *self._size))
             finely.append(warp(anchor.luma, scaled(way.places, *anchor.luma.shape)))
         planes = self._sent(moved).permute(0, 3, 1, 2).contiguous()
         return Carried(

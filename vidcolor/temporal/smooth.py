@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from vidcolor.motion import Flow, follow, square, warp, weighed
+from vidcolor.motion import Flow, square, warp, weighed
 
 __all__ = ["Smoother"]
 
@@ -33,12 +33,12 @@ class Smoother:
         self._chroma = chroma
 
     def step(
-        self, back: Flow, steady: npt.NDArray[np.float32], chroma: npt.NDArray[np.float32]
+        self, places: Flow, steady: npt.NDArray[np.float32], chroma: npt.NDArray[np.float32]
     ) -> npt.NDArray[np.float32]:
         """The next frame.
 
         Args:
-            back: from it to the frame before, ``(h, w, 2)``.
+            places: where each of its pixels was in the frame before, ``(h, w, 2)``: x and y.
             steady: how sure each of its pixels came from there, ``(h, w)`` in [0, 1].
             chroma: ``(h, w, 2)`` in 8-bit codes.
 
@@ -46,7 +46,7 @@ class Smoother:
             ``(h, w, 2)``: the smoothed chroma.
         """
         assert self._chroma is not None
-        change = warp(self._chroma, follow(back)) - chroma
+        change = warp(self._chroma, places) - chroma
         little = np.exp(-square(change / np.float32(_CHANGE)))
         smoothed: npt.NDArray[np.float32] = chroma + weighed(change, self._kept * steady * little)
         self._chroma = smoothed

@@ -24,9 +24,11 @@ _Map: TypeAlias = npt.NDArray[Any]
 
 PHOTOMETRIC = 12.0
 """Difference of luma, in codes, at which a pixel is probably not the anchor's."""
+_MISSED, _MISSED_SHARE = 0.5, 0.05
+"""Squared pixels, and that share of the squared motion, by which a pixel may miss itself there and back."""
 _FORGIVEN = 1e-3
 """Trust never falls below this: what was lost may be found again in the anchor."""
-_LARGEST_STEP = 1.0
+_LARGEST_STEP = 2.0
 """Pixels by which looking again may move a pixel."""
 _BETTER = 0.9
 _WINDOW = (5, 5)
@@ -147,12 +149,20 @@ def _planes(picture: npt.NDArray[Any]) -> Sequence[_Map]:
 
 
 def _disagreement(back: Flow, forth: Flow, at: Flow) -> _Map:
-    """How far from home the way there and back leads, squared pixels ``(h, w)``."""
+    """How far from home the way there and back leads, squared, ``(h, w)``; 1 where it is probably lost.
+
+    As with Sundaram et al. (2010), eq. 5, what moves fast may miss by more: a share of its motion.
+    """
     apart: Any = 0
+    length: Any = 0
     for one, other in zip(_planes(back), _planes(forth), strict=True):
+        length += one * one
         one += warp(other, at)
         one *= one
         apart += one
+    length *= np.float32(_MISSED_SHARE)
+    length += np.float32(_MISSED)
+    apart /= length
     return apart
 
 
