@@ -12,18 +12,14 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import av
-import cv2
-import numpy as np
 from clips import DATA
 
 import vidcolor
-from vidcolor.metrics import Cdc, MotionTracker, WarpError, colorfulness
+from vidcolor.evaluation.film import evaluate_pair
 from vidcolor.pipeline.options import RunOptions
-from vidcolor.temporal.shots import find_shots, small_luma
 
 CODEC = {"codec": "ffv1"}
 
@@ -48,34 +44,6 @@ def shrink_film(source: Path, target: Path, seconds: float, long_side: int, *, g
         out.mux(made.encode())
 
 
-def frames_of(path: Path) -> Iterator[av.VideoFrame]:
-    with av.open(str(path)) as container:
-        yield from container.decode(video=0)
-
-
-def measure(film: Path, luma_of: Path) -> dict[str, float]:
-    tracker, error, cdc, colours = MotionTracker(), WarpError(), Cdc(), []
-    cuts = set(find_shots(small_luma(f.to_ndarray(format="gray")) for f in frames_of(luma_of)))
-    pairs = zip(frames_of(film), frames_of(luma_of), strict=True)
-    for number, (frame, grey) in enumerate(pairs):
-        size = (frame.width // 2, frame.height // 2)
-        planes = frame.to_ndarray(format="yuv444p").transpose(1, 2, 0)
-        luma = cv2.resize(
-            grey.to_ndarray(format="yuv420p")[: grey.height], size, interpolation=cv2.INTER_AREA
-        )
-        if number in cuts:
-            tracker.cut()
-        motion = tracker.add(luma)
-        error.add(
-            cv2.resize(np.ascontiguousarray(planes[..., 1:]), size, interpolation=cv2.INTER_AREA), motion
-        )
-        rgb = frame.to_ndarray(format="rgb24")
-        cdc.add(rgb)
-        if number % 5 == 0:
-            colours.append(colorfulness(rgb))
-    return {"cdc": cdc.value, "warp": 255 * error.absolute, "colours": float(np.mean(colours))}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -95,15 +63,17 @@ def main() -> None:
             vidcolor.colorize(paths["grey"], paths["frames"], model=options.model, anchor_every=None, **CODEC)
             anchored_in = {"model": options.model, "smooth": options.smooth, **CODEC}
             vidcolor.colorize(paths["grey"], paths["anchored"], **anchored_in)
-            found = {name: measure(paths[name], paths["grey"]) for name in ("truth", "frames", "anchored")}
-        truth, frames, anchored = found["truth"], found["frames"], found["anchored"]
+            both = [
+                evaluate_pair(paths[n], paths["truth"]).data["steadiness"] for n in ("frames", "anchored")
+            ]
+        frames, anchored, truth = both[0]["result"], both[1]["result"], both[1]["truth"]
         print(
             f"{clip.name:32} CDC over the truth's: frames {frames['cdc'] / truth['cdc']:5.2f}"
             f"  anchored {anchored['cdc'] / truth['cdc']:5.2f}"
-            f"   chroma warp error: truth {truth['warp']:5.3f}"
-            f"  frames {frames['warp']:5.3f}  anchored {anchored['warp']:5.3f}"
-            f" ({anchored['warp'] / max(frames['warp'], 1e-9):.2f})   colourfulness:"
-            f" frames {frames['colours']:5.1f}  anchored {anchored['colours']:5.1f}",
+            f"   chroma warp error: truth {truth['stillness']:5.3f}"
+            f"  frames {frames['stillness']:5.3f}  anchored {anchored['stillness']:5.3f}"
+            f" ({anchored['stillness'] / max(frames['stillness'], 1e-9):.2f})   colourfulness:"
+            f" frames {frames['colorfulness']:5.1f}  anchored {anchored['colorfulness']:5.1f}",
             flush=True,
         )
 

@@ -22,12 +22,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
 from vidcolor.datasets.manifest import open_set
-from vidcolor.metrics import ciede2000, colorfulness, psnr, ssim
+from vidcolor.evaluation.stills import picture_figures
 from vidcolor.models import resolve_model
 from vidcolor.training.held_out import HeldOut
 from vidcolor.training.options import list_recipes, load_recipe
@@ -39,7 +38,10 @@ LEFT_OUT = ("episode", "a3-cgan-480")
 """Recipes that start from other weights, or differ from another only in the size of a sample."""
 LARGEST_BATCH = 16
 GRID_PICTURES = 8
-COLUMNS = ("psnr", "grey_psnr", "ssim", "ciede2000", "colorfulness", "true_colorfulness")
+COLUMNS = {"grey_psnr": "psnr_grey"} | {
+    name: name for name in ("psnr", "ssim", "ciede2000", "colorfulness", "true_colorfulness")
+}
+"""Of a record -> what ``vidcolor evaluate`` calls it."""
 
 HEADINGS = ("system", "what", "PSNR, dB", "over grey", "SSIM", "ΔE00", "colourfulness", "parameters learnt",
             "steps", "seconds")  # fmt: skip
@@ -138,24 +140,15 @@ def measure(system: str, subject: Subject, pictures: Path, output: Path, grid: P
     loaded = resolve_model(UNTRAINED if system == UNTRAINED else output)
     held_out = HeldOut(open_pictures(recipe, [pictures]), recipe, torch.device("cpu"), torch.float32)
     look = held_out.look(loaded.model, count)
-    rows = [compare(result, truth) for result, truth in zip(look.result, look.truth, strict=True)]
+    rows = [picture_figures(result, truth) for result, truth in zip(look.result, look.truth, strict=True)]
     look.grey[GRID_PICTURES:], look.truth[GRID_PICTURES:], look.result[GRID_PICTURES:] = [], [], []
     write_samples(grid, look)
-    figures = dict(zip(COLUMNS, np.mean(rows, 0).tolist(), strict=True))
+    figures = {column: float(np.mean([row[name] for row in rows])) for column, name in COLUMNS.items()}
     return figures | {
         "pictures": len(rows),
         "parameters": sum(p.numel() for p in loaded.model.parameters() if p.requires_grad),
         "steps": 0 if system == UNTRAINED else loaded.training["steps"],
     }
-
-
-def compare(result: np.ndarray, truth: np.ndarray) -> list[float]:
-    """Figures in the order of COLUMNS."""
-    grey = cv2.cvtColor(cv2.cvtColor(truth, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    return [
-        psnr(result, truth), psnr(grey, truth), ssim(result, truth), ciede2000(result, truth),
-        colorfulness(result), colorfulness(truth),
-    ]  # fmt: skip
 
 
 def run(system: str, subject: Subject, options: argparse.Namespace) -> dict[str, float]:

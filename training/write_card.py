@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
 """Writes a model's card from what its weights file says of its training.
 
-    python training/write_card.py vidcolor/weights/default.safetensors
+    python training/write_card.py vidcolor/weights/default.safetensors [--figures FIGURES.json]
 
-The figures are the ones the training measured on pictures it never trained on; only the words around
-them are written by hand, here.
+The figures are the ones the training measured on pictures it never trained on, and those of a file that
+``vidcolor evaluate -o`` wrote; only the words around them are written by hand, here.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
+from vidcolor.evaluation.rows import headline
+from vidcolor.evaluation.table import tables
 from vidcolor.models import resolve_model
 
 CARD = """\
@@ -115,9 +118,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("weights", type=Path)
+    parser.add_argument("--figures", type=Path, help="what `vidcolor evaluate -o` wrote of these weights")
     options = parser.parse_args()
     target = options.weights.with_suffix(".md")
-    target.write_text(card(resolve_model(options.weights).training))
+    text = card(resolve_model(options.weights).training)
+    if options.figures is not None:
+        data = json.loads(options.figures.read_text(encoding="utf-8"))
+        text += f"\n## Evaluated\n\n{headline(data)}\n\n{tables(data)}\n"
+    target.write_text(text, encoding="utf-8")
     print(target)
 
 

@@ -36,6 +36,7 @@ COMMANDS = {
     "batch": ("vidcolor.cli.batch", "Colour many films, and go on where it was."),
     "anchors": ("vidcolor.cli.anchors", "Write anchor frames as pictures to paint on."),
     "build-dataset": ("vidcolor.cli.build_dataset", "Make a training set of films and pictures."),
+    "evaluate": ("vidcolor.cli.evaluate", "Measure how good a model or a result is."),
     "info": ("vidcolor.cli.info", "Show what a film holds."),
     "train": ("vidcolor.cli.train", "Train a model."),
     "models": ("vidcolor.cli.models", "List the models."),

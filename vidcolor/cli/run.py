@@ -26,7 +26,14 @@ from vidcolor.cli.types import KEY_VALUE, TIME, CountOrOff, Number, setting
 from vidcolor.errors import OutputError, UsageError
 from vidcolor.pipeline.options import EncoderOptions, RunOptions
 
-__all__ = ["coloring_options", "command", "encoding_options", "film_range", "take_encoder"]
+__all__ = [
+    "coloring_options",
+    "command",
+    "encoding_options",
+    "film_range",
+    "measured_coloring_options",
+    "take_encoder",
+]
 
 STDIN = "-"
 
@@ -105,12 +112,6 @@ _COLORING = (
     ),
     setting(
         RunOptions,
-        "keep_colour",
-        "--keep-colour",
-        help="Shots that pass as they are; auto: those in colour; on: all not plainly grey; off: none.",
-    ),
-    setting(
-        RunOptions,
         "label",
         "--label",
         metavar="NAME",
@@ -136,15 +137,22 @@ _COLORING = (
 )
 
 
+_KEEPING = setting(
+    RunOptions,
+    "keep_colour",
+    "--keep-colour",
+    help="Shots that pass as they are; auto: those in colour; on: all not plainly grey; off: none.",
+)
+_SMOOTHING = setting(
+    RunOptions,
+    "smooth",
+    "--smooth",
+    metavar="0..1",
+    type=Number(0),
+    help="How far flicker is taken out of carried colour; 0: not at all.",
+)
 _ENCODING = (
-    setting(
-        RunOptions,
-        "smooth",
-        "--smooth",
-        metavar="0..1",
-        type=Number(0),
-        help="How far flicker is taken out of carried colour; 0: not at all.",
-    ),
+    _SMOOTHING,
     setting(
         EncoderOptions,
         "codec",
@@ -181,14 +189,21 @@ _ENCODING = (
 
 def coloring_options(function: Command) -> Command:
     """What part of a film is coloured, and how: the options of every command that colours."""
-    for option in reversed(_COLORING):
-        function = option(function)
-    return function
+    return _with((*_COLORING, _KEEPING), function)
+
+
+def measured_coloring_options(function: Command) -> Command:
+    """The same where all of a film is coloured, and nothing encoded."""
+    return _with((*_COLORING, _SMOOTHING), function)
 
 
 def encoding_options(function: Command) -> Command:
     """How a film is smoothed, encoded and kept safe: the options of every command that writes one."""
-    for option in reversed(_ENCODING):
+    return _with(_ENCODING, function)
+
+
+def _with(options: tuple[Callable[[Any], Any], ...], function: Command) -> Command:
+    for option in reversed(options):
         function = option(function)
     return function
 

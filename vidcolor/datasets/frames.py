@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vidcolor.color.planes import ColorSpace
+from vidcolor.color.shown import as_srgb, rgb_matrix
 from vidcolor.datasets.borders import NO_BORDERS, Borders, find_borders
 from vidcolor.datasets.images import Box, Rgb, target_size
 from vidcolor.datasets.options import DEFAULT_EVERY, BuildOptions
@@ -214,7 +215,7 @@ class FilmPictures:
             planes = glimpses(source, video, GLIMPSES)
             self.borders = find_borders(planes, video.bit_depth)
         self._space = ColorSpace.of(video.tags, height=video.height, width=video.width, bit_depth=8)
-        self._make = PictureMaker(video, _rgb_matrix(self._space), full_range=self._space.full_range)
+        self._make = PictureMaker(video, rgb_matrix(self._space), full_range=self._space.full_range)
         self._fit(video, _turned(self.borders, video.rotation), options)
 
     def _fit(self, video: VideoInfo, borders: Borders, options: BuildOptions) -> None:
@@ -237,9 +238,7 @@ class FilmPictures:
         left, top = self._inside
         inside = [(left + x, top + y, width, height) for x, y, width, height in boxes]
         parts = self._make(frame, self._full, inside)
-        if self._space.transfer in _HDR or self._space.primaries == "bt2020":
-            return [_to_srgb(part, self._space) for part in parts]
-        return parts
+        return [as_srgb(part, self._space) for part in parts]
 
     def place(self, box: Box) -> Box:
         """Where a part of the resized picture lies in the film's own, upright, in its samples."""
@@ -251,30 +250,6 @@ class FilmPictures:
             max(round(width / across), 1),
             max(round(height / down), 1),
         )
-
-
-_HDR = ("smpte2084", "arib-std-b67")
-
-
-def _to_srgb(rgb: Rgb, space: ColorSpace) -> Rgb:
-    """A wide or bright film's picture as sRGB shows it: clipped, light up to graphics white."""
-    import torch
-
-    from vidcolor.color.lab import lab_to_rgb, rgb_to_lab
-
-    signal = torch.from_numpy(rgb).permute(2, 0, 1).float() / 255
-    lab = rgb_to_lab(signal, transfer=space.transfer, primaries=space.primaries)
-    shown: Rgb = (lab_to_rgb(lab).clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
-    return shown
-
-
-def _rgb_matrix(space: ColorSpace) -> npt.NDArray[np.float32]:
-    """``(3, 4)``: R′G′B′, 0 to 255, of 8-bit codes Y′, Cb, Cr and 1."""
-    k = space.coefficients
-    (luma, black), (chroma, neutral) = space.luma_scale, space.chroma_scale
-    mix = np.array([[1, 0, k.r], [1, -k.gb, -k.gr], [1, k.b, 0]]) / (luma, chroma, chroma)
-    offset = -mix @ (black, neutral, neutral)
-    return (255 * np.hstack([mix, offset[:, None]])).astype(np.float32)
 
 
 def _turned(borders: Borders, degrees: int) -> Borders:

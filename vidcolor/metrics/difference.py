@@ -17,7 +17,7 @@ from torch import Tensor
 from ..color.lab import transfer_curve, xyz_to_lab
 from .pictures import check_same_shape
 
-__all__ = ["ciede2000", "delta_e_2000", "picture_lab"]
+__all__ = ["ciede2000", "ciede2000_of_lab", "delta_e_2000", "lab_pixels", "picture_lab"]
 
 _RGB_TO_XYZ = (
     (0.412453, 0.357580, 0.180423),
@@ -39,16 +39,28 @@ def ciede2000(result: npt.NDArray[np.uint8], truth: npt.NDArray[np.uint8]) -> fl
     """
     check_same_shape(result, truth)
     a, b = result.reshape(-1, 3), truth.reshape(-1, 3)
-    total = 0.0
-    for start in range(0, len(a), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        total += float(delta_e_2000(_lab(b[part]), _lab(a[part])).sum(dtype=torch.float64))
-    return total / len(a)
+    parts = (slice(start, start + _CHUNK) for start in range(0, len(a), _CHUNK))
+    return sum(_total(_lab(b[part]), _lab(a[part])) for part in parts) / len(a)
+
+
+def ciede2000_of_lab(result: Tensor, truth: Tensor) -> float:
+    """The same of pictures that are Lab already: ``(3, 1, N)`` each, see :func:`lab_pixels`."""
+    parts = result.split(_CHUNK, -1), truth.split(_CHUNK, -1)
+    return sum(_total(b, a) for a, b in zip(*parts, strict=True)) / result.shape[-1]
+
+
+def lab_pixels(rgb: npt.NDArray[np.uint8]) -> Tensor:
+    """Lab of an sRGB picture, ``(H, W, 3)`` uint8, pixel after pixel: ``(3, 1, H·W)`` float32."""
+    return _lab(rgb.reshape(-1, 3))
+
+
+def _total(reference: Tensor, sample: Tensor) -> float:
+    return float(delta_e_2000(reference, sample).sum(dtype=torch.float64))
 
 
 def picture_lab(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Lab of an sRGB picture, ``(H, W, 3)`` uint8 to ``(H, W, 3)`` float32: L in [0, 100], D65."""
-    planes = _lab(rgb.reshape(-1, 3)).reshape(3, *rgb.shape[:2])
+    planes = lab_pixels(rgb).reshape(3, *rgb.shape[:2])
     lab: npt.NDArray[np.float32] = planes.permute(1, 2, 0).contiguous().numpy()
     return lab
 

@@ -150,7 +150,7 @@ class WarpError:
 
     >>> tracker, error = MotionTracker(), WarpError()
     >>> for _ in range(3):
-    ...     error.add(np.full((32, 32, 3), 9, np.uint8), tracker.add(np.full((32, 32), 9, np.uint8)))
+    ...     _ = error.add(np.full((32, 32, 3), 9, np.uint8), tracker.add(np.full((32, 32), 9, np.uint8)))
     >>> error.squared
     0.0
     """
@@ -160,13 +160,18 @@ class WarpError:
         self._sum = np.zeros(2)
         self._pairs = 0
 
-    def add(self, frame: Picture, motion: Motion | None) -> None:
-        """Take the next frame, ``(H, W, C)`` uint8, and how it came from the last; None where it did not."""
+    def add(self, frame: Picture, motion: Motion | None) -> float | None:
+        """Take the next frame, ``(H, W, C)`` uint8, and how it came from the last; None where it did not.
+
+        Returns the pair's own mean absolute difference of values in [0, 1]; None where it has none.
+        """
         before, self._before = self._before, frame
         if before is None or motion is None or not motion.visible.any():
-            return
-        self._sum += warp_difference(frame, before, motion)
+            return None
+        squared, absolute = warp_difference(frame, before, motion)
+        self._sum += squared, absolute
         self._pairs += 1
+        return absolute
 
     @property
     def squared(self) -> float:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from vidcolor.color.chroma import ChromaMaker
 from vidcolor.color.planes import ColorSpace
-from vidcolor.frames import ColorFrame, Frame, VideoInfo
-from vidcolor.media.writer import VideoWriter
+from vidcolor.frames import ChromaLayout, ColorFrame, ColorTags, Frame, VideoInfo
 from vidcolor.pipeline.advice import Adviser, Said
 from vidcolor.pipeline.anchored import Anchored
 from vidcolor.pipeline.by_example import ByExample
@@ -22,7 +21,18 @@ from vidcolor.pipeline.person import Person
 from vidcolor.temporal.anchors import in_shots
 from vidcolor.temporal.reference import Reference
 
-__all__ = ["Coloring"]
+__all__ = ["Coloring", "Wanted"]
+
+
+class Wanted(Protocol):
+    """What chroma planes are wanted: a writer says so."""
+
+    @property
+    def tags(self) -> ColorTags: ...
+    @property
+    def layout(self) -> ChromaLayout: ...
+    @property
+    def bit_depth(self) -> int: ...
 
 
 class Coloring:
@@ -32,13 +42,13 @@ class Coloring:
         self,
         colorist: Colorist,
         video: VideoInfo,
-        writer: VideoWriter,
+        wanted: Wanted,
         options: RunOptions,
         references: Sequence[Reference],
         listen_to: Callable[[ChromaMaker], list[Person]],
     ) -> None:
-        space = ColorSpace.of(writer.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
-        make = ChromaMaker(space, writer.layout, writer.tags.siting, output_depth=writer.bit_depth)
+        space = ColorSpace.of(wanted.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
+        make = ChromaMaker(space, wanted.layout, wanted.tags.siting, output_depth=wanted.bit_depth)
         self._video, self._colorist, self._make = video, colorist, make
         self._persons = listen_to(make)
         self._hearings = [person.hearing() for person in self._persons] if options.parts else []

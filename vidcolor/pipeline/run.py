@@ -36,7 +36,7 @@ from vidcolor.pipeline.prefetch import prefetch
 from vidcolor.pipeline.words import listen
 from vidcolor.pipeline.work import Gap, WorkFolder, can_resume, identity_of
 
-__all__ = ["colorize"]
+__all__ = ["colorize", "expected_frames"]
 
 _RUN_UP = Fraction(1)
 """Seconds read before a border that is gone on from: fields and some decoders need pictures before."""
@@ -95,7 +95,7 @@ def colorize(
                 found = identity_of(source, options, loaded.model, computed, writer.facts, coloring.facts)
                 work.take_over(found, coloring.heard, restart=options.restart, notify=note)
             count = kept = 0 if work is None else work.frames
-            total = _expected_frames(video, options)
+            total = expected_frames(video, options)
             items = (
                 _whole(reader, coloring, video, writer)
                 if work is None
@@ -327,7 +327,7 @@ def _writer(
     )
 
 
-def _expected_frames(video: VideoInfo, options: RunOptions) -> int | None:
+def expected_frames(video: VideoInfo, options: RunOptions) -> int | None:
     """How many frames there will be, as far as the header tells."""
     if options.start is None and options.end is None and video.frame_count is not None:
         return video.frame_count.value
