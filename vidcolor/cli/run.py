@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,14 +26,27 @@ from vidcolor.cli.types import KEY_VALUE, TIME, CountOrOff, Number, setting
 from vidcolor.errors import OutputError, UsageError
 from vidcolor.pipeline.options import EncoderOptions, RunOptions
 
-__all__ = ["coloring_options", "command", "encoding_options", "film_range", "take_encoder"]
+__all__ = [
+    "STDIN",
+    "coloring_options",
+    "command",
+    "comparing_options",
+    "complete_model",
+    "encoding_options",
+    "film_range",
+    "may_overwrite",
+    "output_file",
+    "previewing_options",
+    "take_encoder",
+]
 
 STDIN = "-"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def _complete_model(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_model(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Models whose names begin so, for the shell; else files."""
     from vidcolor.models import list_models
 
     names = ["default", *(entry.name for entry in list_models() if not entry.needs_weights)]
@@ -41,27 +54,24 @@ def _complete_model(_: click.Context, __: click.Parameter, incomplete: str) -> l
     return matching or [CompletionItem(incomplete, type="file")]
 
 
-_COLORING = (
+_RANGE = (
     click.option("--ss", "start", type=TIME, help="Start at this time of the input."),
     click.option("--to", "end", type=TIME, help="Stop at this time of the input."),
     click.option("-t", "duration", type=TIME, help="Stop after this much of the input."),
+)
+_MODEL = (
     setting(
         RunOptions,
         "model",
         "--model",
         metavar="NAME|FILE",
-        shell_complete=_complete_model,
+        shell_complete=complete_model,
         help="A model's name (see 'vidcolor models') or a weights file.",
     ),
+)
+_NETWORK = (
     setting(RunOptions, "device", "--device", metavar="auto|cpu|cuda[:N]|mps", help="Where it runs."),
     setting(RunOptions, "precision", "--precision", help="What the network computes in."),
-    setting(
-        RunOptions,
-        "batch_size",
-        "--batch-size",
-        type=click.IntRange(min=1),
-        help="Frames the network gets at once.  [default: found by itself]",
-    ),
     setting(
         RunOptions,
         "network_size",
@@ -69,6 +79,17 @@ _COLORING = (
         type=click.IntRange(min=16),
         help="Short side of the picture the network sees, in pixels.",
     ),
+)
+_BATCH = (
+    setting(
+        RunOptions,
+        "batch_size",
+        "--batch-size",
+        type=click.IntRange(min=1),
+        help="Frames the network gets at once.  [default: found by itself]",
+    ),
+)
+_ANCHORS = (
     setting(
         RunOptions,
         "anchor_every",
@@ -77,6 +98,8 @@ _COLORING = (
         type=CountOrOff(),
         help="Frames, on average, to one the network colours and motion carries on; off: it colours all.",
     ),
+)
+_WORDS = (
     setting(
         RunOptions,
         "anchors",
@@ -102,6 +125,8 @@ _COLORING = (
         type=click.Path(path_type=str),
         help="A picture of the same place, people or things, which gives them its colours; repeatable.",
     ),
+)
+_COLOR = (
     setting(
         RunOptions,
         "keep_colour",
@@ -116,6 +141,8 @@ _COLORING = (
         help="What the film is of, for a model trained with labels.",
     ),
     setting(RunOptions, "saturation", "--saturation", type=Number(0), help="Factor on colours; 0 is grey."),
+)
+_STREAM = (
     setting(
         RunOptions,
         "stream",
@@ -123,6 +150,8 @@ _COLORING = (
         type=click.IntRange(min=0),
         help="Number of the video stream to colour (see 'vidcolor info').  [default: the best one]",
     ),
+)
+_READING = (
     setting(RunOptions, "deinterlace", "--deinterlace", help="Turn fields into frames."),
     setting(
         RunOptions,
@@ -133,9 +162,11 @@ _COLORING = (
         help="Refuse films whose pictures have more pixels; headers may claim more than memory holds.",
     ),
 )
+_COLORING = (*_RANGE, *_MODEL, *_NETWORK, *_BATCH, *_ANCHORS, *_WORDS, *_COLOR, *_STREAM, *_READING)
+_PREVIEWING = (*_RANGE, *_NETWORK, *_ANCHORS, *_COLOR, *_STREAM, *_READING)
 
 
-_ENCODING = (
+_SMOOTHING = (
     setting(
         RunOptions,
         "smooth",
@@ -144,6 +175,8 @@ _ENCODING = (
         type=Number(0),
         help="How far flicker is taken out of carried colour; 0: not at all.",
     ),
+)
+_ENCODING = (
     setting(
         EncoderOptions,
         "codec",
@@ -168,14 +201,26 @@ _ENCODING = (
 
 def coloring_options(function: Command) -> Command:
     """What part of a film is coloured, and how: the options of every command that colours."""
-    for option in reversed(_COLORING):
-        function = option(function)
-    return function
+    return _with(_COLORING, function)
+
+
+def previewing_options(function: Command) -> Command:
+    """Those of them that single frames can be coloured by; the model is not among them."""
+    return _with(_PREVIEWING, function)
 
 
 def encoding_options(function: Command) -> Command:
-    """How a film is smoothed and encoded: the options of every command that writes one."""
-    for option in reversed(_ENCODING):
+    """How a film is smoothed and encoded: the options of every command that writes one in colour."""
+    return _with((*_SMOOTHING, *_ENCODING), function)
+
+
+def comparing_options(function: Command) -> Command:
+    """What part of films is read, and how a film is encoded."""
+    return _with((*_RANGE, *_READING, *_ENCODING), function)
+
+
+def _with(options: Sequence[Callable[[Command], Command]], function: Command) -> Command:
+    for option in reversed(options):
         function = option(function)
     return function
 
@@ -217,9 +262,9 @@ def command(console: Console, /, source: str, output: str | None, **values: Any)
     bar = wants_bar(progress, quiet)
     reporter = RunReporter(bar=bar, quiet=quiet, verbose=values.pop("verbose"), events=values.pop("as_json"))
     encoder = take_encoder(values)
-    target = _target(source, output, encoder.codec)
+    target = output_file(source, output, encoder.codec)
     yes, no = values.pop("yes"), values.pop("no_overwrite")
-    overwrite = yes or _may_overwrite(source, target, never=no)
+    overwrite = yes or may_overwrite(source, target, never=no)
     _colorize(source, target, RunOptions(encoder=encoder, overwrite=overwrite, **values), reporter)
 
 
@@ -243,8 +288,8 @@ def _refuse_contradictions(values: dict[str, Any]) -> None:
             raise UsageError(f"--{one} and --{other.replace('_', '-')} exclude each other.")
 
 
-def _target(source: str, output: str | None, codec: str | None) -> Path:
-    """The file to write."""
+def output_file(source: str, output: str | None, codec: str | None, word: str = "color") -> Path:
+    """The film to write; ``word``: what its name has that the source's has not."""
     if output == STDIN:
         raise UsageError("A film cannot be written to stdout; give -o the name of a file.")
     if output is not None and not Path(output).is_dir():
@@ -253,11 +298,11 @@ def _target(source: str, output: str | None, codec: str | None) -> Path:
         raise UsageError("The input is not a file, so the output needs a name; give one with -o.")
     from vidcolor.pipeline.names import default_output  # brings PyAV
 
-    beside = default_output(Path(source), codec)
+    beside = default_output(Path(source), codec, word)
     return beside if output is None else Path(output) / beside.name
 
 
-def _may_overwrite(source: str, target: Path, *, never: bool) -> bool:
+def may_overwrite(source: str, target: Path, *, never: bool) -> bool:
     """Whether the output may replace what is there; asks where somebody can answer."""
     if not target.exists() or target.is_dir() or _same(source, target):
         return False  # nothing to lose, or the run refuses for a reason more to the point
