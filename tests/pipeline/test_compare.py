@@ -124,6 +124,17 @@ def test_times_that_a_container_rounded_are_the_same_moment(tmp_path: Path) -> N
         assert decode_pts(done.output) == decode_pts(first)
 
 
+def test_sound_that_begins_earlier_moves_no_picture(tmp_path: Path) -> None:
+    unit = Fraction(1, 1000)
+    times = [21 + 40 * n for n in range(12)]
+    with_sound = make_clip(tmp_path / "a.mkv", pts=times, time_base=unit, audio=1)
+    mute = make_clip(tmp_path / "b.mkv", pts=times, time_base=unit)
+    done = compare(with_sound, mute, tmp_path / "c.mkv", bare())
+    assert [round(t * 1000) for t in decode_pts(done.output)] == times
+    late = make_clip(tmp_path / "d.mkv", pts=[5000 + t for t in times], time_base=unit)
+    assert compare(mute, late, tmp_path / "e.mkv", bare()).frames == 12
+
+
 def test_rates_that_differ_show_all_frames_of_both(tmp_path: Path) -> None:
     one = make_clip(tmp_path / "a.mkv", frames=12, rate=24)
     other = make_clip(tmp_path / "b.mkv", frames=25, rate=50)

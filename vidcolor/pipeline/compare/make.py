@@ -46,6 +46,10 @@ _AHEAD = 4
 """Decoded frames of each film that wait."""
 _RUN_UP = Fraction(2)
 """Seconds read before the start, to find what is shown at it."""
+_LINGER = Fraction(2)
+"""Seconds the first film is read on after the second has ended."""
+_NEARLY = Fraction(1, 2)
+"""Seconds by which the beginnings of two films may differ without meaning anything."""
 _SAME_SHAPE = 0.02
 """How far widths over heights may differ without a word."""
 
@@ -124,44 +128,45 @@ def compare(
 
     hold_memory()
     start = max(options.start or Fraction(0), options.offset, Fraction(0))
-    with _opened(second, start - options.offset, None, options, note) as other:
-        end = _end(other, options)
-        with _opened(first, start, end if end is None or end > start else None, options, note) as one:
-            pair = _Pair(one, other, options, start, end)
-            pair.tell_differences(note)
-            refuse_own_source(target, other.container)
-            video = pair.result()
-            ending = Ending()
-            with (
-                VideoWriter(
-                    target,
-                    one.container,
-                    video,
-                    codec=options.encoder.codec,
-                    crf=options.encoder.crf,
-                    preset=options.encoder.preset,
-                    pix_fmt=options.encoder.pix_fmt,
-                    extra=options.encoder.extra,
-                    tags={"comment": f"compared by vidcolor {__version__}"},
-                    overwrite=options.overwrite,
-                    begin=one.begin,
-                    start=start or None,
-                    end=end,
-                    notify=note,
-                ) as writer,
-                closing(pair.moments(writer.copy, ending)) as moments,
-            ):
-                labels = _labels(first, second, options)
-                draw = _Drawer(pair, video, writer, labels)
-                count, length = 0, Fraction(0)
-                for moment in moments:
-                    writer.write(draw(moment, count))
-                    count, length = count + 1, length + moment.length
-                    if progress is not None:
-                        progress(Progress(count, None, time.perf_counter() - started))
-                if not count:
-                    raise InputError(pair.nothing_shared())
-            pair.tell_ending(ending, note)
+    with (
+        _opened(first, start, options.end, options, note) as one,
+        _opened(second, start - options.offset, None, options, note) as other,
+    ):
+        pair = _Pair(one, other, options, start)
+        pair.tell_differences(note)
+        refuse_own_source(target, other.container)
+        video = pair.result()
+        ending = Ending()
+        with (
+            VideoWriter(
+                target,
+                one.container,
+                video,
+                codec=options.encoder.codec,
+                crf=options.encoder.crf,
+                preset=options.encoder.preset,
+                pix_fmt=options.encoder.pix_fmt,
+                extra=options.encoder.extra,
+                tags={"comment": f"compared by vidcolor {__version__}"},
+                overwrite=options.overwrite,
+                begin=one.begin,
+                start=start or None,
+                end=pair.end,
+                notify=note,
+            ) as writer,
+            closing(pair.moments(writer.copy, ending)) as moments,
+        ):
+            labels = _labels(first, second, options)
+            draw = _Drawer(pair, video, writer, labels)
+            count, length = 0, Fraction(0)
+            for moment in moments:
+                writer.write(draw(moment, count))
+                count, length = count + 1, length + moment.length
+                if progress is not None:
+                    progress(Progress(count, None, time.perf_counter() - started))
+            if not count:
+                raise InputError(pair.nothing_shared())
+        pair.tell_ending(ending, note)
     return CompareSummary(
         output=target,
         frames=count,
@@ -193,21 +198,12 @@ def _opened(
     return VideoReader(
         source,
         start=start - _RUN_UP if start > _RUN_UP else None,
-        end=end,
+        end=end if end is None or end > start else None,  # an empty range is told of later
         deinterlace=options.deinterlace,
         chroma=True,
         max_pixels=options.max_pixels,
         notify=tell,
     )
-
-
-def _end(other: VideoReader, options: CompareOptions) -> Fraction | None:
-    """Where the result ends, as far as it is known before the films are read, in seconds of the first."""
-    ends = [] if options.end is None else [options.end]
-    known = _film_end(other)
-    if known is not None and known + options.offset > 0:
-        ends.append(known + options.offset)
-    return min(ends, default=None)
 
 
 def _film_end(reader: VideoReader) -> Fraction | None:
@@ -241,10 +237,13 @@ class _Pair:
         other: VideoReader,
         options: CompareOptions,
         start: Fraction,
-        end: Fraction | None,
     ) -> None:
-        self.one, self.other, self.options = one, other, options
-        self.start, self.end = start, end
+        self.one, self.other, self.options, self.start = one, other, options, start
+        apart = abs(one.begin - other.begin)
+        # A film that was coloured keeps its times, but its sound may have got a beginning a little earlier.
+        self._zero = one.begin if apart < _NEARLY else other.begin
+        self.end = self._end()
+        """Where the result ends, as far as it is known before the films are read, in seconds of the first."""
         self.size = sizes(one.video, other.video, options.layout)
         self.space = self._space()
         self._early = False
@@ -255,6 +254,15 @@ class _Pair:
         one, other = self.one.video, self.other.video
         depth = max(one.bit_depth, other.bit_depth)
         return ColorSpace.of(one.tags, height=one.height, width=one.width, bit_depth=depth)
+
+    def _end(self) -> Fraction | None:
+        ends = [end for end in (self.options.end, self._second_end()) if end is not None]
+        return min(ends, default=None)
+
+    def _second_end(self) -> Fraction | None:
+        """When the second film ends on the first one's clock, by its header."""
+        end = _film_end(self.other)
+        return None if end is None else end + self.other.begin - self._zero + self.options.offset
 
     def result(self) -> VideoInfo:
         """The result's stream."""
@@ -302,14 +310,17 @@ class _Pair:
             ending.first, ending.second, ending.at = how.first, how.second, how.at
 
         with (
-            closing(prefetch(_timed(self.one, Fraction(0), copy), _AHEAD, stop)) as left,
-            closing(prefetch(_timed(self.other, self.options.offset, None), _AHEAD, stop)) as right,
+            closing(prefetch(_timed(self.one, -self.one.begin, copy), _AHEAD, stop)) as left,
+            closing(
+                prefetch(_timed(self.other, self.options.offset - self._zero, None), _AHEAD, stop)
+            ) as right,
         ):
             try:
                 yield from together(left, right, slack, start=self.start, end=self.end, ended=ended)
                 if self.end is not None:
-                    for _ in left:  # its sound may lie behind its pictures in the file
-                        pass
+                    for later in left:  # its sound may lie behind its pictures in the file
+                        if later.time > self.end + _LINGER:
+                            break
             finally:
                 stop.set()
 
@@ -323,7 +334,7 @@ class _Pair:
         """
         one, other = self.one.video, self.other.video
         ends = _film_end(self.one), _film_end(self.other)
-        later = None if ends[1] is None else ends[1] + self.options.offset
+        later = self._second_end()
         if any(end is not None and end <= self.start for end in (ends[0], later, self.options.end)):
             raise InputError(self.nothing_shared())
         shapes = upright_size(one), upright_size(other)
@@ -392,7 +403,7 @@ class _Pair:
 def _timed(reader: VideoReader, shift: Fraction, copy: Callable[[Packet], None] | None) -> Iterator[Timed]:
     for frame in reader.frames(copy):
         length = frame.duration * frame.time.time_base
-        yield Timed(frame.time.exact - reader.begin + shift, frame, length)
+        yield Timed(frame.time.exact + shift, frame, length)
 
 
 def _shape(size: tuple[float, float]) -> str:
@@ -416,8 +427,8 @@ class _Drawer:
             else whole
         )  # fmt: skip
         marks = (
-            Label.made(labels[0], first_panel, self._space),
-            Label.made(labels[1], size.panel, self._space, right=split),
+            Label.made(labels[0], first_panel, first_panel[1], self._space),
+            Label.made(labels[1], size.panel, first_panel[1], self._space, right=split),
         )
         self._first = Panel(one, self._space, size.first, first_panel, self._layout, siting, marks[0])
         self._second = Panel(other, self._space, size.second, size.panel, self._layout, siting, marks[1])

@@ -30,7 +30,7 @@ _REACH = 0.42
 _LINE_SHARE = 1 / 400
 """Its width, as a share of the picture's."""
 _LABEL_SHARE = 1 / 18
-"""A label's height, as a share of its panel's ..."""
+"""A label's height, as a share of the first panel's ..."""
 _LEAST_LABEL = 16
 """... and at the least, in pixels."""
 _DARKENED = 0.35
@@ -217,10 +217,13 @@ class Label:
 
     @classmethod
     def made(
-        cls, text: str, panel: tuple[int, int], space: ColorSpace, *, right: bool = False
+        cls, text: str, panel: tuple[int, int], beside: int, space: ColorSpace, *, right: bool = False
     ) -> Label | None:
-        """For a panel of this width and height, in its left or right upper corner; None: nothing fits."""
-        height = max(_LEAST_LABEL, round(panel[1] * _LABEL_SHARE))
+        """For a panel of this width and height, in its left or right upper corner; None: nothing fits.
+
+        ``beside``: height of the first film's panel: letters are of one size on both.
+        """
+        height = max(_LEAST_LABEL, round(beside * _LABEL_SHARE))
         margin = max(2, height // 4 // 2 * 2)
         shown = fitting(text, height, panel[0] - 4 * margin)
         if not shown or panel[1] < height + 3 * margin:
