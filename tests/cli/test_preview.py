@@ -38,6 +38,7 @@ def test_json_says_what_is_shown(tmp_path: Path, capsys: Capture) -> None:
     assert done["event"] == "done"
     assert done["output"] == str(tmp_path / "a.preview.png")
     assert [frame["time"] for frame in done["frames"]] == [0.25, 0.5]
+    assert [frame["shot"] for frame in done["frames"]] == [None, None]
     assert done["models"] == ["tiny"]
     assert (
         main(["preview", str(source), *TINY, "-y", "-q", "--json", "--frames", "3", "--model", "grey"]) == 0

@@ -115,7 +115,7 @@ def read_through(
     video, stop = reader.video, threading.Event()
     most = frames_allowed(video) if expected is None else 2 * expected + 100
     followed = every is not None and expected is not None and expected <= _MOST_FOLLOWED
-    step = max(1, (most if expected is None else expected) // (_LOOKED_AT * count))
+    step = max(1, (expected or 0) // (_LOOKED_AT * count))
     timer = threading.Timer(_PATIENCE_S, stop.set)
     timer.daemon = True
     if expected is None:
@@ -137,7 +137,7 @@ def read_through(
                     sight.anchor = anchor
                     sights.append(sight)
                     if len(sights) > 2 * _LOOKED_AT * count:
-                        sights = thinned(sights, _LOOKED_AT * count)
+                        sights, step = thinned(sights, _LOOKED_AT * count), 2 * step
                 seen, last = seen + 1, frame
             exceeded = limited.exceeded or stop.is_set()
     finally:
@@ -145,7 +145,8 @@ def read_through(
     if last is None:
         raise InputError(f"{reader.info.name}: no frame came within {_PATIENCE_S:g} seconds.")
     if not exceeded:
-        return Found(sights, seen, shots, True, followed, f"All {seen} frames were looked at.")
+        all_of_them = f"All {seen} frames were looked at." if seen > 1 else "Its one frame was looked at."
+        return Found(sights, seen, shots, True, followed, all_of_them)
     until = clock_text(last.time.exact - reader.begin - begin)
     why = "The input cannot be sought in, or does not say how long it is"
     skipped = f"{why}: only its first {seen} frames were looked at, {until} long."

@@ -93,7 +93,7 @@ def _plain(sight: Sight) -> dict[str, Any]:
     return {
         "time": round(float(sight.time), 6),
         "pts": sight.frame.time.pts,
-        "shot": sight.shot,
+        "shot": sight.shot or None,
         "cut": cut,
         "anchor": sight.anchor,
         "in_color": sight.in_color,
@@ -182,10 +182,13 @@ def preview(
         if at:
             moments = sorted(set(at))
             shown = exact_frames(reader, opened, reduce, moments, seekable=seekable)
+            for sight in shown:
+                sight.shot = 0
+                settle([sight])
             found = Found(shown, len(shown), 0, False, False, "Only the moments asked for were looked at.")
         else:
             found = _found(reader, opened, reduce, count, options, seekable)
-        settle(found.sights)
+            settle(found.sights)
         chosen = thinned(found.sights, count) if not at else found.sights
         tiles = [Tile(sight, [painter(sight, colorist) for colorist in colorists]) for sight in chosen]
         labels = [_label(one.label) for one in loaded]

@@ -83,10 +83,13 @@ def _place(sheet: Rgb, tile: Tile, models: Sequence[str], left: int, top: int) -
         bar[:] = _CUT
         if not sight.exact:
             bar[np.arange(height) // _DASH % 2 == 1] = _GROUND
-    marks = [(clock_text(sight.time), _TEXT), (f"shot {sight.shot}", _FAINT)]
+    marks = [(clock_text(sight.time), _TEXT)]
     marks += [("◆", _ANCHOR)] * sight.anchor + [("●", _KEPT)] * sight.in_color
+    marks += [(f"shot {sight.shot}", _FAINT)] * (sight.shot > 0)
     x, end = left + _EDGE, left + len(tile.pictures) * (width + _EDGE)
     for text, color in marks:
+        if x + text_width(text, _LINE - 2) > end:
+            break
         x += _write(sheet, text, x, top + height + 2, end - x, color, _LINE - 2) + 8
 
 

@@ -36,7 +36,7 @@ class Sight:
     in_color: bool = False
     """Its shot is in colour, and is kept as it is."""
     shot: int = 1
-    """Number of its shot among those that were found."""
+    """Number of its shot among those that were found; 0: nobody looked for shots."""
     starts_shot: bool = False
     """It is of another shot than the sight before it."""
     after: Fraction | None = None
