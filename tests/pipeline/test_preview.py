@@ -161,6 +161,14 @@ def test_the_exact_frame_at_a_moment(tmp_path: Path) -> None:
     assert [round(sight.time * 24, 1) for sight in done.sights] == [31, 100]
 
 
+def test_without_anchors_none_is_marked(tmp_path: Path) -> None:
+    film = write_film(tmp_path / "a.mp4", shots((30,), 48))
+    off = RunOptions(model="tiny", network_size=32, device="cpu", anchor_every=None)
+    done = preview(film, options=off, count=4)
+    assert done.shots == 2
+    assert not any(sight.anchor for sight in done.sights)
+
+
 def test_a_part(tmp_path: Path) -> None:
     film = write_film(tmp_path / "a.mp4", shots())
     part = RunOptions(model="tiny", network_size=32, device="cpu", start=Fraction(2), end=Fraction(4))

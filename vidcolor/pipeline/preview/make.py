@@ -189,6 +189,9 @@ def preview(
         else:
             found = _found(reader, opened, reduce, count, options, seekable)
             settle(found.sights)
+            if options.anchor_every is None:  # a run colours every frame by itself
+                for sight in found.sights:
+                    sight.anchor = False
         chosen = thinned(found.sights, count) if not at else found.sights
         tiles = [Tile(sight, [painter(sight, colorist) for colorist in colorists]) for sight in chosen]
         labels = [_label(one.label) for one in loaded]
