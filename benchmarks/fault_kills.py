@@ -42,40 +42,65 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Makes the film once in peace and once with kills; returns what was found."""
+    """Makes the film once in peace, and with kills as often as it takes for all of them; what was found."""
     whole, target = folder / "whole.mkv", folder / "killed.mkv"
     begun = time.perf_counter()
     subprocess.run(_command(options, whole), check=True, capture_output=True)
     peaceful = time.perf_counter() - begun
-    draw, wrong, kills, lost, kept = random.Random(options.seed), [], 0, [], 0
-    while not target.exists():
+    draw = random.Random(options.seed)
+    wrong: list[str] = []
+    lost: list[int] = []
+    films = 0
+    while len(lost) < options.count and not wrong:
+        _one_film(options, target, draw, peaceful, lost, wrong)
+        if target.exists() and _packets(target) != _packets(whole):
+            wrong.append("the film is not the one that is made in peace")
+        left = sorted(path.name for path in folder.iterdir())
+        if not wrong and left != sorted((target.name, whole.name)):
+            wrong.append(f"left behind: {left}")
+        target.unlink(missing_ok=True)
+        films += 1
+    half = sorted(lost)[len(lost) // 2] if lost else 0
+    parts = f"frames lost at a kill: median {half}, most {max(lost, default=0)}"
+    print(
+        f"{len(lost)} x SIG{options.signal} on the way to {films} films, {parts}; in peace {peaceful:.1f} s;"
+        f" wrong: {wrong or 'nothing'}"
+    )
+    return {"kills": len(lost), "films": films, "lost": lost, "wrong": wrong}
+
+
+def _one_film(
+    options: argparse.Namespace,
+    target: Path,
+    draw: random.Random,
+    peaceful: float,
+    lost: list[int],
+    wrong: list[str],
+) -> None:
+    """Starts a film again and again until it is done or something is wrong; notes what each kill lost."""
+    kept = 0
+    while True:
         # Early and late in the run, and while it starts and joins.
-        wait = draw.uniform(0, 2.5 * peaceful / max(1, options.count // 4)) if kills < options.count else None
+        wait = draw.uniform(0, 1.1 * peaceful) if len(lost) < options.count else None
         code, seen, err = _run(_command(options, target), wait, getattr(signal, f"SIG{options.signal}"))
         if code == 0:
-            break
-        if wait is None or code != _CODES[options.signal]:
-            wrong.append(f"run {kills + 1} ended with {code}: {err.strip()[-300:]}")
-            break
-        kills += 1
-        done = _journal(folder)
-        if done and done[-1]["until"] < kept:
-            wrong.append(f"kill {kills}: {kept} frames were done, {done[-1]['until']} are left")
+            return
+        early = not seen and code == -getattr(signal, f"SIG{options.signal}")  # Python was still starting
+        if wait is None or not (early or code == _CODES[options.signal]):
+            wrong.append(f"run {len(lost) + 1} ended with {code}: {err.strip()[-300:]}")
+            return
+        done = _journal(target.parent)
+        if (done[-1]["until"] if done else 0) < kept:
+            wrong.append(f"kill {len(lost) + 1}: {kept} frames were done, not all are left")
+            return
         kept = done[-1]["until"] if done else 0
+        if kept and options.signal != "KILL" and seen and "goes on from there" not in err:
+            wrong.append(f"kill {len(lost) + 1} did not say how to go on: {err.strip()[-300:]}")
         lost.append(max(0, seen - kept))
-    if target.exists() and _packets(target) != _packets(whole):
-        wrong.append("the film is not the one that is made in peace")
-    left = sorted(path.name for path in folder.iterdir())
-    if not wrong and left != sorted((target.name, whole.name)):
-        wrong.append(f"left behind: {left}")
-    longest = max((entry for entry in lost), default=0)
-    parts = f"frames lost at a kill: median {sorted(lost)[len(lost) // 2] if lost else 0}, most {longest}"
-    print(f"{kills} x SIG{options.signal}, {parts}; in peace {peaceful:.1f} s; wrong: {wrong or 'nothing'}")
-    return {"kills": kills, "lost": lost, "wrong": wrong}
 
 
 def _command(options: argparse.Namespace, target: Path) -> list[str]:
-    arguments = ["run", str(options.film), "-o", str(target), "-t", str(options.seconds), "--json", "--parts"]
+    arguments = ["run", str(options.film), "-o", str(target), "-t", str(options.seconds), "--json"]
     code = _RUN.format(repr(str(options.part)))
     return [sys.executable, "-c", code, *arguments, "--model", options.model, "-c:v", options.codec]
 

@@ -31,7 +31,7 @@ LOSSLESS: dict[str, dict[str, str]] = {
 
 COLOR_CODES: dict[str, dict[str | None, int]] = {
     "color_range": {None: 0, "limited": 1, "full": 2},
-    "colorspace": {None: 2, "gbr": 0, "bt709": 1, "bt470bg": 5, "smpte170m": 6, "bt2020nc": 9},
+    "colorspace": {None: 2, "gbr": 0, "bt709": 1, "bt470bg": 5, "smpte170m": 6, "bt2020nc": 9, "ictcp": 14},
     "color_primaries": {None: 2, "bt709": 1, "bt470bg": 5, "smpte170m": 6, "bt2020": 9},
     "color_trc": {
         None: 2,

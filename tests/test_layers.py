@@ -18,6 +18,7 @@ LEVELS = {
     "weights": 0,
     "frames": 0,
     "limits": 0,
+    "wording": 0,
     "color": 1,
     "files": 1,
     "media": 1,

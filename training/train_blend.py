@@ -242,7 +242,7 @@ def main() -> None:
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1, step / 50) * (1 + math.cos(math.pi * done)) / 2
         # The logarithm: a sample counts by its decibels, easy ones as much as hard ones. Counting the error
-        # itself beside it, for the sake of the hardest, made the worst frames of other films no better.
+        # itself beside it, for the sake of the hardest, was tried and dropped.
         loss = torch.log(errors(net, batch) + 0.1).mean()
         optimizer.zero_grad()
         loss.backward()

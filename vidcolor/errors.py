@@ -10,6 +10,7 @@ codes.
     ├── InputError           1   the input cannot be read, or is not a film
     ├── OutputError          1   the output cannot be written
     ├── ModelError           1   a model or a weights file cannot be used
+    ├── DeviceError          1   what the network runs on has failed
     └── UsageError           2   the request itself is wrong, whatever the files hold
 """
 
@@ -17,7 +18,15 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["InputError", "ModelError", "OutputError", "UsageError", "VidcolorError", "in_words"]
+__all__ = [
+    "DeviceError",
+    "InputError",
+    "ModelError",
+    "OutputError",
+    "UsageError",
+    "VidcolorError",
+    "in_words",
+]
 
 
 class VidcolorError(Exception):
@@ -36,6 +45,10 @@ class OutputError(VidcolorError):
 
 class ModelError(VidcolorError):
     """A weights file is not ours, does not fit its model, or cannot be read."""
+
+
+class DeviceError(VidcolorError):
+    """What the network runs on has failed; this process had better not use it again."""
 
 
 class UsageError(VidcolorError):

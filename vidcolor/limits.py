@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["MAX_PIXELS", "decoder_limit"]
+__all__ = ["LONGEST_MOVED", "MAX_PIXELS", "decoder_limit"]
 
 MAX_PIXELS = 8192 * 8192
 """Pixels of the largest picture that is decoded unless more is allowed: 8K, and the square pictures of 8K
 headsets. A few bytes of a header can claim more than memory holds; libav itself allows four times as much."""
+
+LONGEST_MOVED = 32766
+"""Pixels a side of what OpenCV moves along flow: its ``remap`` counts them in 16 bits."""
 
 _PADDING = 1 << 23
 

@@ -68,6 +68,7 @@ def test_help_tells_it_with_its_default(capsys: Capture) -> None:
     told = after.partition(" --")[0]
     assert "[default: 48]" in told
     assert "off" in told
+    assert "1.5 N at most" in told
 
 
 def test_the_default_is_the_dataclasses() -> None:

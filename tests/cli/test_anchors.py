@@ -30,6 +30,14 @@ def test_a_folder_is_written_and_told_of(tmp_path: Path, capsys: Capture) -> Non
     assert capsys.readouterr() == ("", "")
 
 
+def test_one_is_told_of_as_one(tmp_path: Path, capsys: Capture) -> None:
+    source = make_clip(tmp_path / "a.mkv", frames=1)
+    assert main(["anchors", str(source), *TINY]) == 0
+    assert capsys.readouterr().err.startswith("vidcolor: 1 anchor of 1 frame in ")
+    assert main(["run", str(source), *TINY]) == 0
+    assert capsys.readouterr().err.startswith("vidcolor: 1 frame in ")
+
+
 def test_json_is_one_object_a_line(tmp_path: Path, capsys: Capture) -> None:
     source = make_clip(tmp_path / "a.mkv", frames=8)
     assert main(["anchors", str(source), "-o", str(tmp_path / "d"), *TINY, "-q", "--json"]) == 0

@@ -157,3 +157,14 @@ def test_odd_sizes(shape: tuple[int, int], layout: ChromaLayout, siting: str) ->
     assert low.shape == high.shape == layout.size(*shape)
     assert low[0, 0] == 0
     assert high[-1, -1] == luma[-1, -1]
+
+
+@pytest.mark.parametrize("width", [100, 123])
+def test_wide_rows_are_looked_up_in_pieces(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    space = ColorSpace("bt709", False, 8)
+    luma, rng = noise(40, width, space), np.random.default_rng(2)
+    ab = [rng.normal(0, 20, (10, width // 4)).astype(np.float32) for _ in "ab"]
+    make = ChromaMaker(space, L444)
+    whole = make(luma, ab)
+    monkeypatch.setattr("vidcolor.color.chroma.LONGEST_MOVED", 50)
+    np.testing.assert_array_equal(make(luma, ab), whole)

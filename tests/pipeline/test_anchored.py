@@ -28,6 +28,7 @@ from vidcolor.models.spaces import AB_SCALE
 from vidcolor.models.weights import LoadedModel
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.options import RunOptions
+from vidcolor.temporal.shots import Verdict
 
 TINY = {"codec": "ffv1", "model": "tiny", "network_size": 32, "device": "cpu"}
 GIVEN = {"codec": "ffv1", "network_size": 32, "device": "cpu"}
@@ -145,8 +146,22 @@ def start_shots_at(monkeypatch: pytest.MonkeyPatch, starts: Sequence[int]) -> No
     def in_shots(frames: Iterable[Frame], bit_depth: int) -> Iterator[tuple[Frame, bool]]:
         return ((frame, frame.index in starts) for frame in frames)
 
-    for module in ("run", "anchors", "person"):
+    class Told:
+        """A detector of a film that is one part."""
+
+        def __init__(self) -> None:
+            self.count = 0
+
+        def push(self, picture: object) -> Iterator[Verdict]:
+            self.count += 1
+            yield Verdict(self.count - 1, self.count - 1 in starts, fading=False)
+
+        def finish(self) -> Iterator[Verdict]:
+            return iter(())
+
+    for module in ("coloring", "anchors", "person"):
         monkeypatch.setattr(f"vidcolor.pipeline.{module}.in_shots", in_shots)
+    monkeypatch.setattr("vidcolor.pipeline.parts.ShotDetector", Told)
 
 
 def noisy(count: int, seed: int = 0) -> list[np.ndarray]:
@@ -485,3 +500,19 @@ def test_too_little_memory_for_one_picture_is_said(
     with pytest.raises(VidcolorError, match="Not enough memory on cpu for one picture of 48x32"):
         vidcolor.colorize(source, tmp_path / "b.mkv", anchor_every=6, **GIVEN)
     assert [p.name for p in tmp_path.iterdir()] == ["a.mkv"]
+
+
+# ---- sizes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(32780, 16), (16, 32780)])
+def test_chroma_too_long_to_be_carried(tmp_path: Path, size: tuple[int, int]) -> None:
+    source = make_clip(tmp_path / "a.mkv", size=size, frames=2, pix_fmt="yuv444p", codec="ffv1")
+    sentence = f"Chroma of {size[0]}x{size[1]} cannot be carried from anchors, only of 32766 a side"
+    with pytest.raises(UsageError, match=sentence):
+        vidcolor.colorize(source, tmp_path / "b.mkv", **TINY)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mkv"]
+    # The ways out that it names.
+    for number, options in enumerate(({"anchor_every": None}, {"pix_fmt": "yuv420p"})):
+        vidcolor.colorize(source, tmp_path / f"{number}.mkv", **TINY, **options)
+        assert np.std(decode_chroma(tmp_path / f"{number}.mkv")[0]) > 0

@@ -547,3 +547,27 @@ def test_two_jobs_make_what_one_run_makes(tmp_path: Path) -> None:
         colorize(film, alone, lossless)
         for kind in ("video", "audio"):
             assert packets(tmp_path / "out" / alone.name, kind) == packets(alone, kind)
+
+
+def test_a_film_goes_on_where_a_batch_was_stopped(here: Path) -> None:
+    """With what an interrupted run of the same film left: a batch makes its films as such runs do."""
+    for folder in ("in", "out"):
+        (here / folder).mkdir()
+    source = make_clip(here / "in/a.mkv", frames=48, rate=2, pix_fmt="gray", codec="ffv1")  # parts last 10 s
+    options = replace(OPTIONS, model="grey", encoder=EncoderOptions(codec="ffv1"))
+
+    def stop(done: Any) -> None:
+        if done.frame == 30:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        colorize(source, "out/a.color.mkv", options, progress=stop)
+    told: list[Event] = []
+    batch = BatchOptions(output=Path("out"), inputs=("in",))
+    color_films(batch, options, told.append)
+    notices = [event.facts["message"] for event in told if event.kind == "notice"]
+    assert notices == ["20 frames were done by an earlier run; it goes on from there."]
+    assert len(decode_pts(here / "out/a.color.mkv")) == 48
+    assert sorted(path.name for path in (here / "out").iterdir()) == [
+        ".vidcolor-batch.jsonl", "a.color.mkv", "report.json"
+    ]  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.pipeline.test_anchored import Known, chroma_of, give, write_film
+from tests.pipeline.test_anchored import Known, chroma_of, give, start_shots_at, write_film
 from tests.temporal.drawn import pan
 
 HEIGHT, WIDTH = 64, 96
@@ -68,10 +68,7 @@ def test_no_colour_is_carried_into_what_is_cut_in(
 
 
 def test_the_measure_sees_colour_that_is_carried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "vidcolor.pipeline.run.in_shots",
-        lambda frames, bit_depth: ((frame, frame.index == 0) for frame in frames),
-    )
+    start_shots_at(monkeypatch, [0])
     film = [frame for number, length in enumerate((12, 1, 13)) for frame in shot(number, length)]
     assert max(carried(tmp_path, monkeypatch, film)) > 10
 

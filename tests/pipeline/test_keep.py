@@ -49,7 +49,7 @@ def test_a_shot_in_colour_is_kept_and_the_others_are_coloured(
         kept = all(np.array_equal(a, b) for a, b in zip(one[1:], other[1:], strict=True))
         assert kept == (FIRST <= number < SECOND)
     assert done.notices == (
-        "1 of 3 shots were in colour already and were kept as they are;"
+        "1 of 3 shots was in colour already and was kept as it is;"
         " --keep-colour off colours everything anew.",
     )
 

@@ -19,8 +19,8 @@ from tests.clips import decode_luma, decode_pts, make_clip, packets
 from vidcolor.errors import InputError, ModelError, OutputError, UsageError
 from vidcolor.models import ColorModel
 from vidcolor.models.simple import Tiny
+from vidcolor.pipeline.opening import understood
 from vidcolor.pipeline.options import Progress
-from vidcolor.pipeline.run import _understood
 
 LOSSLESS = {"codec": "ffv1", "model": "tiny", "network_size": 32, "device": "cpu"}
 
@@ -256,9 +256,9 @@ def test_a_matrix_that_colour_cannot_be_made_in(tmp_path: Path) -> None:
     assert info is not None
     odd = replace(info, tags=replace(info.tags, matrix="ictcp"))
     notices: list[str] = []
-    assert _understood(odd, notices.append).tags.matrix == "smpte170m"
+    assert understood(odd, notices.append).tags.matrix == "smpte170m"
     assert notices == ["Colour cannot be made in the file's matrix, ictcp; the result is smpte170m."]
-    assert _understood(info, notices.append) is info
+    assert understood(info, notices.append) is info
 
 
 def test_no_frame_waits_for_the_garbage_collector(tmp_path: Path) -> None:

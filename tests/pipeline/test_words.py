@@ -167,6 +167,22 @@ def test_anchors_look_as_the_run_does(film: Path, tmp_path: Path) -> None:
         assert differences(read(tmp_path / "d" / entry["file"]), result[number]).mean() < 1.2
 
 
+def test_a_film_of_a_foreign_matrix_has_the_runs_anchors(tmp_path: Path) -> None:
+    """Its own chroma means other colours, so that it is coloured anew."""
+    tags = ("limited", "ictcp", None, None)
+    source = make_clip(
+        tmp_path / "a.mkv", size=(192, 128), frames=26, codec="ffv1", color=tags, colourful=True
+    )
+    summary = anchors(source, tmp_path / "d", model="tiny")
+    assert summary.notices == ("Colour cannot be made in the file's matrix, ictcp; the result is smpte170m.",)
+    result = decode_rgb(run(source, tmp_path / "b.mkv", model="tiny"))
+    found = entries(tmp_path / "d")
+    assert len(found) >= 2
+    for entry in found:
+        number = round(entry["time"] * 24)
+        assert differences(read(tmp_path / "d" / entry["file"]), result[number]).mean() < 1.2
+
+
 @pytest.mark.parametrize("rotation", [90, 180, 270])
 def test_pictures_are_upright_and_read_back_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rotation: int
@@ -310,6 +326,56 @@ def test_a_model_that_takes_no_hints_obeys_them(
     assert a > 35
     assert b > 15
     assert all(hint is None for hint in model.hints)
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_no_picture_is_coloured_twice(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piped: bool
+) -> None:
+    """Neither where a hint asks what the network says by itself, nor where its frame was read ahead."""
+    pictures: list[tuple[bytes, bool]] = []
+
+    class Noting(Sandy):
+        def raw(
+            self, lightness: Tensor, hints: Tensor | None = None, condition: Tensor | None = None
+        ) -> Tensor:
+            pictures.extend((picture.numpy().tobytes(), hints is not None) for picture in lightness)
+            return super().raw(lightness, hints, condition)
+
+    give(monkeypatch, Noting())
+    said = [{"time": time, "x": 60, "y": 64, "color": "red"} for time in (0, 0.75, 1.5)]
+    (tmp_path / "hints.json").write_text(json.dumps(said))
+    source = film
+    if piped:
+        source = tmp_path / "pipe.mkv"
+        os.mkfifo(source)
+        feeder = threading.Thread(target=lambda: source.write_bytes(film.read_bytes()))
+        feeder.start()
+    run(source, tmp_path / "b.mkv", hints=tmp_path / "hints.json")
+    if piped:
+        feeder.join()
+    plain = [picture for picture, told in pictures if not told]
+    assert len(plain) >= 4
+    assert len(set(plain)) == len(plain)
+    assert len(pictures) - len(plain) == len(said)
+
+
+def test_no_anchor_comes_between_a_word_and_what_it_is_brought_back_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Much comes into the picture before the word; an anchor there would have the network's colour."""
+    give(monkeypatch, Sandy())
+    monkeypatch.setattr("vidcolor.pipeline.anchors.resolve_model", vidcolor.pipeline.run.resolve_model)
+    start_shots_at(monkeypatch, (0,))
+    source = write_film(tmp_path / "a.mkv", pan(7, 24, 6.0, HEIGHT, WIDTH))
+    hints = tmp_path / "hints.json"
+    hints.write_text('[{"time": 0.8334, "x": 60, "y": 64, "color": "#c02020"}]')
+    found = {}
+    for name, said in (("plain", {}), ("told", {"hints": hints})):
+        anchors(source, tmp_path / name, anchor_every=24, **said)
+        found[name] = [round(24 * entry["time"]) for entry in entries(tmp_path / name)]
+    assert any(0 < number < 20 for number in found["plain"])
+    assert [number for number in found["told"] if number <= 20] == [0, 20]
 
 
 def test_nothing_said_goes_over_a_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -543,6 +609,20 @@ def test_files_that_are_no_pictures_do_not_matter(film: Path, tmp_path: Path) ->
     run(film, tmp_path / "b.mkv", anchors=tmp_path / "d", end=Fraction(1, 4))
 
 
+@pytest.mark.parametrize(("every", "told"), [(12, False), (6, True), (24, True)])
+def test_another_distance_of_anchors_is_told_of(film: Path, tmp_path: Path, every: int, told: bool) -> None:
+    anchors(film, tmp_path / "d", end=Fraction(1, 4))
+    notices: list[str] = []
+    chosen = {"end": Fraction(1, 4), "anchor_every": every, "notify": notices.append}
+    run(film, tmp_path / "b.mkv", anchors=tmp_path / "d", **chosen)
+    sentence = (
+        f"{tmp_path / 'd'} was written with --anchor-every 12, not {every};"
+        " what was not painted may look otherwise than in it."
+    )
+    assert (sentence in notices) == told
+    assert any("--anchor-every" in notice for notice in notices) == told
+
+
 def test_pictures_that_nobody_painted_are_told_of(film: Path, tmp_path: Path) -> None:
     anchors(film, tmp_path / "d", end=Fraction(1, 4))
     notices: list[str] = []
@@ -562,6 +642,14 @@ def test_a_folder_is_written_over_only_when_asked(film: Path, tmp_path: Path) ->
     with pytest.raises(OutputError, match="holds anchors already; -y overwrites them, painted ones too"):
         anchors(film, tmp_path / "d", end=Fraction(1, 4))
     anchors(film, tmp_path / "d", end=Fraction(1, 4), overwrite=True)
+    as_jpeg(tmp_path / "d" / "00-00-00.000.png", read(tmp_path / "d" / "00-00-00.000.png"))
+    (tmp_path / "d" / "00-00-00.000.png").unlink()
+    anchors(film, tmp_path / "d", end=Fraction(1, 4), overwrite=True)
+    assert not (tmp_path / "d" / "00-00-00.000.JPG").exists()
+    (tmp_path / "d" / "00-00-00.000.xcf").write_text("work of hours")
+    with pytest.raises(OutputError, match="also holds '00-00-00.000.xcf', which would be lost"):
+        anchors(film, tmp_path / "d", end=Fraction(1, 4), overwrite=True)
+    (tmp_path / "d" / "00-00-00.000.xcf").unlink()
     (tmp_path / "d" / "shirt.xcf").write_text("work of hours")
     with pytest.raises(OutputError, match="also holds 'shirt.xcf', which would be lost"):
         anchors(film, tmp_path / "d", end=Fraction(1, 4), overwrite=True)
@@ -610,7 +698,7 @@ def test_what_lies_outside_of_the_range_is_told(film: Path, tmp_path: Path) -> N
     found = decode_chroma(
         run(film, tmp_path / "c.mkv", end=Fraction(1, 2), hints=hints, notify=notices.append)
     )
-    assert notices == ["1 of the colours given lie outside of the range asked for."]
+    assert notices == ["1 of the colours given lies outside of the range asked for."]
     assert all(np.array_equal(a, b) for a, b in zip(plain, found, strict=True))
 
 

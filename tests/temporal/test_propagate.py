@@ -252,3 +252,10 @@ def test_what_an_anchor_says_of_the_next(span: Span, depth: int) -> None:
     assert error[sure].mean() < 2
     assert np.quantile(error[sure], 0.95) < 6
     assert belief[:, WIDTH - 8 :].mean() < 0.35  # came into the picture from the right
+
+
+def test_the_networks_own_device_stays() -> None:
+    shared = load_blend()
+    Propagator(HALF, 8, shared, device="meta")
+    assert load_blend() is shared
+    assert {parameter.device.type for parameter in shared.parameters()} == {"cpu"}

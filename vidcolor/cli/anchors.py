@@ -20,6 +20,7 @@ from vidcolor.cli.progress import RunReporter
 from vidcolor.cli.run import STDIN, coloring_options, film_range
 from vidcolor.errors import UsageError
 from vidcolor.pipeline.options import RunOptions
+from vidcolor.wording import counted
 
 if TYPE_CHECKING:
     from vidcolor.pipeline.anchors import AnchorSummary
@@ -73,7 +74,8 @@ class AnchorReporter(RunReporter):
         self._close_bar()
         if self._events:
             emit_json(event="done", **summary.to_dict())
+        what = f"{counted(summary.anchors, 'anchor')} of {counted(summary.frames, 'frame')}"
         self.say(
-            f"{summary.anchors} anchors of {summary.frames} frames in {summary.seconds:.1f} s "
-            f"(model {summary.model} on {summary.device}) -> {printable(str(summary.output))}"
+            f"{what} in {summary.seconds:.1f} s (model {summary.model} on {summary.device}) -> "
+            f"{printable(str(summary.output))}"
         )

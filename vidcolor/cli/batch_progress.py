@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidcolor.cli.console import emit_json, printable, write
 from vidcolor.cli.reporter import Reporter
+from vidcolor.wording import counted
 
 if TYPE_CHECKING:
     from vidcolor.pipeline.batch.loop import Event
@@ -71,14 +72,13 @@ class BatchReporter(Reporter):
     def _say(self, event: Event) -> None:
         facts, name = event.facts, event.source
         if event.kind == "found":
-            films = "film" if facts["films"] == 1 else "films"
             before = f", {facts['kept']} of them done before" if facts["kept"] else ""
-            self.say(f"{facts['films']} {films}{before}")
+            self.say(f"{counted(facts['films'], 'film')}{before}")
         elif event.kind == "notice":
             self.say(f"note: {facts['message']}" if name is None else f"note: {name}: {facts['message']}")
         elif event.kind == "done":
             self.say(
-                f"{name}: {facts['frames']} frames in {facts['seconds']:.1f} s "
+                f"{name}: {counted(facts['frames'], 'frame')} in {facts['seconds']:.1f} s "
                 f"({facts['fps']:.1f} frames/s) -> {facts['output']}"
             )
         elif event.kind == "failed":

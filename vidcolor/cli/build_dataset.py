@@ -21,6 +21,7 @@ from vidcolor.cli.console import (
 from vidcolor.cli.reporter import Reporter
 from vidcolor.cli.types import TIME, Number, setting
 from vidcolor.datasets.options import REASONS, BuildOptions, BuildProgress, BuildSummary
+from vidcolor.wording import counted
 
 __all__ = ["command"]
 
@@ -217,7 +218,7 @@ class _BuildReporter(Reporter):
             self._close_bar()
             self._shown = shown
             self._bar = _make_bar(progress, whole)
-        self._bar.set_postfix_str(f"{progress.pictures} pictures", refresh=False)
+        self._bar.set_postfix_str(counted(progress.pictures, "picture"), refresh=False)
         reached = float(progress.number) if whole else min(progress.seconds, progress.length or 0.0)
         self._bar.update(reached - self._bar.n)
 
@@ -237,9 +238,9 @@ def _make_bar(progress: BuildProgress, whole: bool) -> Any:
 
 
 def _sentence(summary: BuildSummary) -> str:
-    from_where = f"{summary.sources} source{'s' * (summary.sources != 1)}, {summary.shots} shots"
-    labels = f", {len(summary.labels)} labels" if summary.labels else ""
+    from_where = f"{counted(summary.sources, 'source')}, {counted(summary.shots, 'shot')}"
+    labels = f", {counted(len(summary.labels), 'label')}" if summary.labels else ""
+    pictures = f"{counted(summary.train, 'picture')} to train on and {summary.test} to test with"
     return (
-        f"{summary.train} pictures to train on and {summary.test} to test with, of {from_where}{labels}, "
-        f"in {summary.seconds:.1f} s -> {printable(str(summary.output))}"
+        f"{pictures}, of {from_where}{labels}, in {summary.seconds:.1f} s -> {printable(str(summary.output))}"
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidcolor.cli.console import common_options, emit_json, printable
+from vidcolor.wording import counted
 
 if TYPE_CHECKING:
     from vidcolor.frames import Known, MediaInfo, StreamInfo, VideoInfo
@@ -69,7 +70,7 @@ def _stream_lines(stream: StreamInfo, *, coloured: bool) -> Iterator[str]:
         return
     sound = (f"{stream.sample_rate} Hz" if stream.sample_rate else None, stream.channel_layout)
     yield head + _joined(
-        codec, *sound, _bit_rate(stream.bit_rate), *tail, _known_count(stream.frame_count, "packets")
+        codec, *sound, _bit_rate(stream.bit_rate), *tail, _known_count(stream.frame_count, "packet")
     )
 
 
@@ -85,7 +86,7 @@ def _time_and_colour(video: VideoInfo) -> Iterator[str | None]:
     if video.average_rate is not None:
         steadiness = {True: " constant", False: " varying", None: ""}[video.constant_rate]
         yield f"{_decimal(video.average_rate)} frames/s{steadiness}"
-    yield _known_count(video.frame_count, "frames")
+    yield _known_count(video.frame_count, "frame")
     yield _known_time(video.duration)
     yield None if not video.start else f"starts at {_clock(video.start)}"
     tags = video.tags
@@ -108,7 +109,7 @@ def _known_time(known: Known[Fraction] | None) -> str | None:
 
 
 def _known_count(known: Known[Any] | None, unit: str) -> str | None:
-    return None if known is None else f"{known.value} {unit} ({known.source})"
+    return None if known is None else f"{counted(known.value, unit)} ({known.source})"
 
 
 def _bit_rate(bits: int | None) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 from vidcolor.cli.console import emit_json, printable
 from vidcolor.cli.reporter import Reporter
 from vidcolor.pipeline.options import Progress, Summary
+from vidcolor.wording import counted
 
 __all__ = ["RunReporter"]
 
@@ -73,7 +74,7 @@ def _make_bar(total: int | None) -> Any:
 
 def _sentence(summary: Summary) -> str:
     text = (
-        f"{summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.1f} frames/s, "
+        f"{counted(summary.frames, 'frame')} in {summary.seconds:.1f} s ({summary.fps:.1f} frames/s, "
         f"model {summary.model} on {summary.device}) -> {printable(str(summary.output))}"
     )
     return f"{text}; left out: {', '.join(summary.left_out)}" if summary.left_out else text

@@ -96,7 +96,8 @@ _ANCHORS = (
         "--anchor-every",
         metavar="N|off",
         type=CountOrOff(),
-        help="Frames, on average, to one the network colours and motion carries on; off: it colours all.",
+        help="Frames, on average, to one the network colours and motion carries on, 1.5 N at most;"
+        " off: it colours all.",
     ),
 )
 _WORDS = (
@@ -197,6 +198,20 @@ _ENCODING = (
         help="Another encoder option; repeatable.",
     ),
 )
+_KEEPING = (
+    setting(
+        RunOptions,
+        "parts",
+        "--parts/--no-parts",
+        help="Make films in parts, kept beside the output: the same command goes on after a stop.",
+    ),
+    setting(
+        RunOptions,
+        "keep_work",
+        "--keep-work/--no-keep-work",
+        help="Keep the parts of a finished film: with other hints or anchors only some are made again.",
+    ),
+)
 
 
 def coloring_options(function: Command) -> Command:
@@ -210,8 +225,8 @@ def previewing_options(function: Command) -> Command:
 
 
 def encoding_options(function: Command) -> Command:
-    """How a film is smoothed and encoded: the options of every command that writes one in colour."""
-    return _with((*_SMOOTHING, *_ENCODING), function)
+    """How a film is smoothed, encoded and kept safe: the options of every command that colours one."""
+    return _with((*_SMOOTHING, *_ENCODING, *_KEEPING), function)
 
 
 def comparing_options(function: Command) -> Command:
@@ -242,9 +257,7 @@ def take_encoder(values: dict[str, Any]) -> EncoderOptions:
 @click.option("-n", "--no-overwrite", is_flag=True, help="Never overwrite the output.")
 @coloring_options
 @encoding_options
-@click.option("--parts/--no-parts", help="Make the film in parts: a stopped run can be gone on with.")
 @click.option("--restart", is_flag=True, help="Throw away what an earlier run left, and begin anew.")
-@click.option("--keep-work", is_flag=True, help="Keep the parts of the finished film beside it.")
 @progress_option
 @click.option("-v", "--verbose", is_flag=True, help="Say more.")
 @quiet_option

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidcolor.cli.console import emit_json, printable
 from vidcolor.cli.reporter import Reporter
+from vidcolor.wording import counted
 
 if TYPE_CHECKING:
     from vidcolor.training.loop import Outcome, Progress
@@ -84,7 +85,7 @@ def _figures(progress: Progress) -> str:
 
 
 def _sentence(outcome: Outcome) -> str:
-    text = f"{_ENDS[outcome.reason]} {outcome.step} steps, {outcome.seconds / 60:.1f} min"
+    text = f"{_ENDS[outcome.reason]} {counted(outcome.step, 'step')}, {outcome.seconds / 60:.1f} min"
     if outcome.held_out:
         gain = outcome.held_out["psnr"] - outcome.held_out["grey_psnr"]
         text += f", {outcome.held_out['psnr']:.2f} dB on held-out pictures ({gain:+.2f} over grey)"

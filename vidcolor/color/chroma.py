@@ -19,6 +19,7 @@ import torch
 from vidcolor.color.planes import ColorSpace, lab_to_ycc
 from vidcolor.color.resize import even_sided, shrink
 from vidcolor.frames import ChromaLayout, Plane
+from vidcolor.limits import LONGEST_MOVED
 
 __all__ = ["ChromaMaker", "ChromaTable", "Upsampling", "guided_fits", "luma_at_chroma", "siting_offset"]
 
@@ -65,8 +66,9 @@ class ChromaTable:
         np.clip(y, 0, last, out=y)
         slice_of = self._slice_starts[luma]
         y += slice_of
-        found: FloatImage = cv2.remap(self.image, x, y, cv2.INTER_LINEAR)
-        return found
+        blocks = [slice(left, left + LONGEST_MOVED) for left in range(0, x.shape[1], LONGEST_MOVED)]
+        found = [cv2.remap(self.image, x[:, block], y[:, block], cv2.INTER_LINEAR) for block in blocks]
+        return found[0] if len(found) == 1 else np.hstack(found)
 
     @property
     def _slice_starts(self) -> FloatImage:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from vidcolor.media.timeline import clock_text
+from vidcolor.wording import counted
 
 __all__ = ["Faults"]
 
@@ -87,8 +88,3 @@ class Faults:
             yield f"{counted(self.backward, 'frame')} with a time not after the frame before moved on."
         if self.jumps.count:
             yield f"The file's clock jumped {counted(self.jumps.count, 'time')}, at {self.jumps}; mended."
-
-
-def counted(count: int, noun: str) -> str:
-    """A number with its noun."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

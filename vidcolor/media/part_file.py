@@ -61,7 +61,8 @@ class PartWriter:
         self._digest = hashlib.blake2b(digest_size=16)
         self._size = self._frames = 0
         with writing(final):
-            self._file: BinaryIO = open(self._aside, "wb")  # noqa: SIM115 (it outlives this call)
+            self._aside.unlink(missing_ok=True)
+            self._file: BinaryIO = open(self._aside, "xb")  # noqa: SIM115 (it outlives this call)
 
     def write(self, frame: ColorFrame) -> None:
         """Encodes a frame; as :meth:`vidcolor.media.writer.VideoWriter.write`.

@@ -67,7 +67,7 @@ def _sentence(path: Path, error: Exception) -> str:
         return f"The disk is full: {path} could not be finished."
     if number == errno.EFBIG:
         return f"{path} has grown larger than this disk or user may hold."
-    if number in (errno.EACCES, errno.EROFS):
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"The folder {path.parent} may not be written to."
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return f"{path} could not be written: {reason}."

@@ -17,9 +17,8 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -31,6 +30,7 @@ import numpy as np
 from vidcolor import __version__
 from vidcolor.errors import InputError, OutputError, UsageError
 from vidcolor.frames import MediaInfo, Timestamp, VideoInfo
+from vidcolor.media.folder import folder_made
 from vidcolor.media.target import writing
 from vidcolor.pipeline.painted import Compared, Rgb, check_picture
 
@@ -94,6 +94,8 @@ class Division(NamedTuple):
     """Where shots start, rising."""
     end: Fraction
     """Of the stretch: the time of its last frame."""
+    every: int | None
+    """Frames there were, on average, to an anchor; None: the index does not say."""
 
 
 class Painted(NamedTuple):
@@ -131,20 +133,12 @@ class AnchorFolder:
             UsageError: ``path`` is no folder for this.
             OutputError: it holds anchors already and ``overwrite`` is not set, or cannot be written.
         """
-        final = Path(os.path.realpath(path))
-        _check(path, final, film, overwrite)
-        working = final.with_name(f".{final.name}.{os.getpid()}.part")
-        with writing(final):
-            shutil.rmtree(working, ignore_errors=True)  # of a process that had our number and was killed
-            working.mkdir()
-        try:
+        with folder_made(
+            path,
+            lambda final: _check(path, final, film, overwrite),
+            purpose="anchors are written to a folder",
+        ) as working:
             yield cls(working, film, anchor_every)
-            _check(path, final, film, overwrite)  # something may have appeared meanwhile
-            with writing(final):
-                _replace(working, final)
-        except BaseException:
-            shutil.rmtree(working, ignore_errors=True)
-            raise
 
     def add(
         self, picture: Rgb, compared: Compared, time: Timestamp, begin: Fraction, *, starts_shot: bool
@@ -252,17 +246,7 @@ def _contact_sheet(folder: Path, entries: Sequence[dict[str, Any]]) -> Any:
 
 
 def _check(named: Path, final: Path, film: Film, overwrite: bool) -> None:
-    if not final.parent.is_dir():
-        raise OutputError(f"The folder {final.parent} does not exist.")
-    if not os.access(final.parent, os.W_OK | os.X_OK):
-        raise OutputError(f"The folder {final.parent} may not be written to.")
-    if not final.exists():
-        return
-    if not final.is_dir():
-        raise UsageError(f"{named} is a file; anchors are written to a folder.")
     found = {entry.name for entry in final.iterdir()}
-    if not found:
-        return
     if INDEX not in found:
         raise UsageError(f"{named} is a folder with something else than anchors in it; name another.")
     before, entries = _read_index(final / INDEX)
@@ -270,24 +254,15 @@ def _check(named: Path, final: Path, film: Film, overwrite: bool) -> None:
         raise UsageError(f"{named} holds the anchors of another film, {before.name}: {difference}.")
     if not overwrite:
         raise OutputError(f"{named} holds anchors already; -y overwrites them, painted ones too.")
-    foreign = found - {entry["file"] for entry in entries} - {INDEX, SHEET, ORIGINALS}
+    stems = {Path(entry["file"]).stem for entry in entries}
+    foreign = sorted(
+        name
+        for name in found - {INDEX, SHEET, ORIGINALS}
+        if Path(name).stem not in stems or Path(name).suffix.lower() not in _PICTURES
+    )
     if foreign:
-        some = sorted(foreign)[0]
+        some = foreign[0]
         raise OutputError(f"{named} also holds {some!r}, which would be lost; move it away first.")
-
-
-def _replace(working: Path, final: Path) -> None:
-    """A folder cannot be moved onto a full one, so the old one steps aside first, and back if that fails."""
-    old = working.with_suffix(".old")
-    if final.exists():
-        os.rename(final, old)
-    try:
-        os.rename(working, final)
-    except BaseException:
-        with suppress(OSError):
-            os.rename(old, final)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 # ---- reading -------------------------------------------------------------------------------------
@@ -389,7 +364,8 @@ def _read_index(path: Path) -> tuple[Film, list[dict[str, Any]]]:
                 raise ValueError(entry)
             Fraction(entry["exact"])
             str.lower(entry["sha256"])
-        entries = [{**entry, "end": index["end"]} for entry in entries]
+        told = {"end": index["end"], "every": index.get("anchor_every")}
+        entries = [{**entry, **told} for entry in entries]
         return Film(**index["film"]), entries
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from None
@@ -402,4 +378,6 @@ def _division(path: Path, entries: Sequence[dict[str, Any]]) -> Division | None:
         return None
     times = [Fraction(entry["exact"]) for entry in entries]
     shots = [time for time, entry in zip(times, entries, strict=True) if entry.get("starts_shot")]
-    return Division(frozenset(times), tuple(sorted(shots)), Fraction(entries[0]["end"]))
+    every = entries[0]["every"]
+    every = every if isinstance(every, int) else None
+    return Division(frozenset(times), tuple(sorted(shots)), Fraction(entries[0]["end"]), every)

@@ -10,12 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from vidcolor.color.chroma import ChromaMaker
+from vidcolor.color.resize import averaged
+from vidcolor.errors import UsageError
 from vidcolor.frames import ColorFrame, Frame, VideoInfo
+from vidcolor.limits import LONGEST_MOVED
 from vidcolor.motion import scaled, warp
 from vidcolor.pipeline.advice import Adviser, Divider, with_following
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.likeness import reach
-from vidcolor.pipeline.retrace import believed
+from vidcolor.pipeline.retrace import alike, believed
 from vidcolor.temporal.anchors import Span, Step, carry_size, find_spans, fine_size
 from vidcolor.temporal.blend import load_blend
 from vidcolor.temporal.propagate import Chroma, Propagator
@@ -77,9 +80,9 @@ class Anchored:
         self._following: Frame | None = None
         """The frame after the one that was taken last."""
         self._dividers = [adviser for adviser in advisers if isinstance(adviser, Divider)]
-        self._depth = video.bit_depth
-        self._size = carry_size(video.height, video.width)
-        self._fine = fine_size(self._size, (video.height, video.width))
+        self._depth, self._luma_size = video.bit_depth, (video.height, video.width)
+        self._size = carry_size(*self._luma_size)
+        self._fine = fine_size(self._size, self._luma_size)
         self._carrier = Propagator(
             self._size,
             make.output.bit_depth,
@@ -131,6 +134,7 @@ class Anchored:
 
     def _spans(self, shots: Iterable[tuple[Frame, bool]]) -> Iterator[tuple[Span, _Decided, _Decided | None]]:
         """Every span with the colour of the anchors at its ends."""
+        self._refuse_long_sides()
         opening: _Decided | None = None
         known = self._is_wanted, self._is_settled
         for span in find_spans(self._looked_ahead(shots), self._size, self._depth, self._every, *known):
@@ -140,6 +144,15 @@ class Anchored:
             closing = None if span.closing is None else self._decided(span.closing, span, opening)
             yield span, opening, closing
             opening = closing
+
+    def _refuse_long_sides(self) -> None:
+        """Raises UsageError where chroma cannot be carried; what only passes by does not come here."""
+        height, width = self._make.layout.size(*self._luma_size)
+        if max(height, width) > LONGEST_MOVED:
+            raise UsageError(
+                f"Chroma of {width}x{height} cannot be carried from anchors, only of {LONGEST_MOVED} a side;"
+                " give --anchor-every off, or a --pix-fmt with less chroma."
+            )
 
     def _looked_ahead(self, shots: Iterable[tuple[Frame, bool]]) -> Iterator[tuple[Frame, bool]]:
         for item, following in with_following(shots):
@@ -187,7 +200,8 @@ class Anchored:
             assert span.closing is not None
             assert span.closing.way is not None
             assert opening.known is not None
-            places, trusted = scaled(span.closing.way.places, *self._fine), believed(belief)
+            places = scaled(span.closing.way.places, *self._fine)
+            trusted = believed(alike(span.closing.way, span.closing.fine, span.steps[0].fine))
             firm = trusted * warp(opening.firm, places)
             known = trusted * warp(opening.known, places)
             kept = np.maximum(kept, firm)
@@ -198,7 +212,7 @@ class Anchored:
     def _spread(self, anchor: Step, own: Chroma, chroma: Chroma, firm: _Map, known: _Map) -> _Decided:
         """What is firm brought to what belongs to it, where nobody knows whether it is."""
         unit = 2 ** (self._make.output.bit_depth - 8)
-        guide: Any = np.dstack((anchor.fine, _shrunk(own, self._fine) / unit)).astype(np.float32)
+        guide: Any = np.dstack((anchor.fine, averaged(own, *self._fine) / unit)).astype(np.float32)
         guide = cv2.GaussianBlur(guide, (3, 3), 0)
         near = reach(guide, known > _KNOWN)
         source = np.maximum(near.source, 0)
@@ -206,7 +220,7 @@ class Anchored:
         found = np.where(near.source < 0, 0, found).astype(np.float32)
         if found.max() < _NOTHING:
             return _Decided(chroma, firm, known)
-        colour = _shrunk(chroma, self._fine).reshape(-1, 2)[source].astype(np.float32)
+        colour = averaged(chroma, *self._fine).reshape(-1, 2)[source].astype(np.float32)
         height, width = chroma.shape[:2]
         # Ways from neighbouring pixels may start apart.
         planes = cv2.blur(np.dstack((colour * found[..., None], found)), (3, 3))
@@ -217,18 +231,14 @@ class Anchored:
 
     def _small(self, plane: _Map) -> _Map:
         """A plane at the fine size."""
-        return _shrunk(plane, self._fine)
+        return averaged(plane, *self._fine)
 
     def _chroma(self, frame: Frame) -> Chroma:
-        found = self._colorist.color_one(frame)
-        return np.dstack(self._make(frame.luma, found.ab))
+        self._colorist.forget_before(frame.time.pts)
+        return np.dstack(self._make(frame.luma, self._colorist.own(frame)))
 
 
 def _mixed(one: Chroma, other: Chroma, weight: _Map) -> Chroma:
     """``other`` where the weight is 1, ``one`` where it is 0; ``(H, W)`` as the two."""
     mixed: Chroma = np.rint(one + weight[..., None] * (other.astype(np.float32) - one)).astype(one.dtype)
     return mixed
-
-
-def _shrunk(planes: Any, size: tuple[int, int]) -> Any:
-    return cv2.resize(planes, size[::-1], interpolation=cv2.INTER_AREA)

@@ -7,26 +7,23 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from vidcolor.color.chroma import ChromaMaker
-from vidcolor.color.planes import MATRICES, ColorSpace
+from vidcolor.color.planes import ColorSpace
 from vidcolor.errors import UsageError
 from vidcolor.frames import ColorFrame, Frame, Timestamp
-from vidcolor.media.metadata import film_metadata
-from vidcolor.media.own_chroma import has_chroma
-from vidcolor.media.reader import VideoReader
 from vidcolor.models import resolve_model
 from vidcolor.pipeline.advice import Adviser
 from vidcolor.pipeline.anchor_folder import AnchorFolder, Film
 from vidcolor.pipeline.anchored import Anchored
-from vidcolor.pipeline.by_example import ByExample, read_reference
-from vidcolor.pipeline.colorist import Colorist
+from vidcolor.pipeline.by_example import ByExample
 from vidcolor.pipeline.keep import Keeper, Shots
 from vidcolor.pipeline.memory import hold_memory
+from vidcolor.pipeline.opening import Notices, frames_ahead, opened
 from vidcolor.pipeline.options import Progress, RunOptions
 from vidcolor.pipeline.painted import Painter
 from vidcolor.pipeline.prefetch import prefetch
@@ -34,8 +31,6 @@ from vidcolor.pipeline.words import listen
 from vidcolor.temporal.anchors import in_shots
 
 __all__ = ["AnchorSummary", "write_anchors"]
-
-_FRAMES_AHEAD = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,50 +84,32 @@ def write_anchors(
         VidcolorError: it could not be done; nothing is left under the folder's name.
     """
     options = options or RunOptions()
-    if options.anchor_every is None:
+    if (every := options.anchor_every) is None:
         raise UsageError("There are no anchors where every frame is coloured by itself; give a number.")
     target = Path(folder) if folder is not None else Path(source).with_suffix(".anchors")
     started = time.perf_counter()
-    notices: list[str] = []
-
-    def note(sentence: str) -> None:
-        notices.append(sentence)
-        if notify is not None:
-            notify(sentence)
-
+    note = Notices(notify)
     hold_memory()
     loaded = resolve_model(options.model)
-    with VideoReader(
-        source,
-        stream=options.stream,
-        start=options.start,
-        end=options.end,
-        deinterlace=options.deinterlace,
-        chroma=options.keep_colour != "off",
-        max_pixels=options.max_pixels,
-        notify=note,
-    ) as reader:
-        video = reader.video
-        colorist = Colorist(loaded.model, video, options, note, film_metadata(reader.info))
-        tags = video.tags
-        if tags.matrix not in MATRICES:
-            tags = replace(tags, matrix=None)
-        space = ColorSpace.of(tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
-        make = ChromaMaker(space, video.layout, tags.siting)
-        painter = Painter(space, video.layout, tags.siting, video.rotation, video.bit_depth)
-        references = [read_reference(path, video) for path in options.reference]
-        film = Film.of(reader.info, video)
+    with opened(source, options, loaded.model, note) as film:
+        reader, video, options, colorist = film.reader, film.video, film.options, film.colorist
+        siting = video.tags.siting
+        space = ColorSpace.of(video.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
+        make = ChromaMaker(space, video.layout, siting)
+        painter = Painter(space, video.layout, siting, video.rotation, video.bit_depth)
         stop = threading.Event()
         with (
-            AnchorFolder.made(target, film, options.anchor_every, overwrite=options.overwrite) as made,
-            closing(prefetch(reader.frames(), _FRAMES_AHEAD, stop)) as frames,
+            AnchorFolder.made(
+                target, Film.of(reader.info, video), every, overwrite=options.overwrite
+            ) as made,
+            closing(prefetch(reader.frames(), frames_ahead(video), stop)) as frames,
         ):
             person = listen(source, reader, colorist, make, options, note)
-            examples = ByExample(references, colorist, make, every_frame=False)
-            advisers: list[Adviser] = [examples] if references else []
+            examples = ByExample(film.references, colorist, make, every_frame=False)
+            advisers: list[Adviser] = [examples] if film.references else []
             advisers += [] if person is None else [person]
             counted = _Counted(frames, started, progress)
-            anchored = Anchored(colorist, make, video, options.anchor_every, 0.0, advisers)
+            anchored = Anchored(colorist, make, video, every, 0.0, advisers)
 
             def write(shots: Shots) -> Iterator[ColorFrame]:
                 for anchor in anchored.anchors(shots):
@@ -141,9 +118,7 @@ def write_anchors(
                     made.add(picture, compared, when, reader.begin, starts_shot=anchor.starts_shot)
                 yield from ()
 
-            keeper = None
-            if options.keep_colour != "off" and has_chroma(video.pixel_format):
-                keeper = Keeper(make, video.bit_depth, options.keep_colour)
+            keeper = Keeper.of(make, video, options.keep_colour)
             shots = in_shots(counted, video.bit_depth)
             for _ in write(shots) if keeper is None else keeper.pass_by(shots, write):
                 pass
@@ -156,7 +131,7 @@ def write_anchors(
         anchors=anchors,
         frames=counted.frames,
         seconds=time.perf_counter() - started,
-        notices=tuple(notices),
+        notices=note.said,
         model=loaded.label,
         device=str(colorist.device),
     )

@@ -127,6 +127,8 @@ class ByExample:
         """Goes on from what :meth:`state` gave."""
         for reference, share in zip(self._given, state["shares"], strict=True):
             reference.note(np.full((1, 1, 3), share))
+        self._seen.clear()
+        self._cameras, self._last = self._cameras[: len(self._given)], None
         self._seen.extend(self._reference(state[f"seen.{n}"]) for n in range(_SEEN) if f"seen.{n}" in state)
         if self._seen:
             self._cameras.append(FixedCamera(self._seen[-1]))

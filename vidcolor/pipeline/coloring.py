@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from vidcolor.color.chroma import ChromaMaker
 from vidcolor.color.planes import ColorSpace
 from vidcolor.frames import ColorFrame, Frame, VideoInfo
-from vidcolor.media.own_chroma import has_chroma
 from vidcolor.media.writer import VideoWriter
 from vidcolor.pipeline.advice import Adviser, Said
 from vidcolor.pipeline.anchored import Anchored
@@ -40,18 +41,20 @@ class Coloring:
         make = ChromaMaker(space, writer.layout, writer.tags.siting, output_depth=writer.bit_depth)
         self._video, self._colorist, self._make = video, colorist, make
         self._persons = listen_to(make)
-        self._keeper = None
-        if options.keep_colour != "off" and has_chroma(video.pixel_format):
-            self._keeper = Keeper(make, video.bit_depth, options.keep_colour)
+        self._hearings = [person.hearing() for person in self._persons] if options.parts else []
+        self._keeper = Keeper.of(make, video, options.keep_colour)
         # What has learnt nothing says the same of every frame: nothing to carry.
         anchored = options.anchor_every is not None and (
             colorist.model.parameter_count > 0 or bool(references or self._persons)
         )
         self._examples = ByExample(references, colorist, make, every_frame=not anchored)
         self._border = _AtBorder()
+        self._ended = False
+        """Whether the film's last frame has gone by."""
         self._anchored: Anchored | None = None
         if anchored and options.anchor_every is not None:
-            asked: list[Adviser] = [self._examples, *self._persons, self._border]
+            heard = [_UpToBorder(person, self._border) for person in self._persons]
+            asked: list[Adviser] = [self._examples, *heard, self._border]
             every, smooth = options.anchor_every, options.smooth
             self._anchored = Anchored(colorist, make, video, every, smooth, asked)
         self.asks_shots = bool(self._anchored or references or self._keeper)
@@ -63,9 +66,15 @@ class Coloring:
         if not self.asks_shots:
             shots = ((frame, False) for frame in frames)  # frames need not wait
         yield from self._colored(shots)
+        self._ended = True
 
-    def parts(self, feed: Feed, before: Border | None) -> Iterator[ColorFrame | Border]:
-        """The same, a border after each part; ``before``: the border the feed begins at."""
+    def parts(
+        self, feed: Feed, before: Border | None, until: Border | None = None
+    ) -> Iterator[ColorFrame | Border]:
+        """The same, a border after each part.
+
+        ``before``: the border the feed begins at. ``until``: the one to stop at, at which no shot goes on.
+        """
         continued = False
         if before is not None:
             self._restore(before)
@@ -77,16 +86,23 @@ class Coloring:
                     yield colored
             border = feed.border
             if border is None:
+                self._ended = True
                 return
             state = self._state(border)
-            yield Border(border.frames, border.pts, border.continued, border.marks, state)
+            yield replace(border, state=state, watched=self.watched)
+            if border == until:
+                for person in self._persons:
+                    person.leave(border.pts)
+                return
             continued = border.continued
 
     def words(self) -> Iterator[str]:
         """What a person should know when the film is over."""
-        yield from self._examples.words()
         for person in self._persons:
             yield from person.words()
+        if not self._ended:  # of the whole film no more is known than before
+            return
+        yield from self._examples.words()
         if self._keeper is not None:
             yield from self._keeper.words()
 
@@ -106,6 +122,24 @@ class Coloring:
             yield ColorFrame(item.frame, *self._make(item.frame.luma, item.ab))
 
     # Over a border
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What of a person's words decides how every part looks, as plain values."""
+        return {
+            "whether colour is carried": self._anchored is not None,
+            "the anchors' division": [hearing.division for hearing in self._hearings if hearing.division],
+        }
+
+    @property
+    def watched(self) -> bool:
+        """See :class:`Border`."""
+        return self._examples.watches
+
+    def heard(self, first: int | None, after: int | None, last: int | None, *, watched: bool) -> str:
+        """A digest of what is said of a part; see :meth:`vidcolor.pipeline.hearing.Hearing.digest`."""
+        said = [hearing.digest(first, after, last) for hearing in self._hearings]
+        return ("by somebody " if watched and said else "") + "".join(said)
 
     def _may_split(self) -> bool:
         """Whether a shot may be parted: not where a camera that stands still is learnt from it."""
@@ -142,3 +176,16 @@ class _AtBorder:
 
     def at(self, frame: Frame) -> Said | None:
         return None
+
+
+class _UpToBorder:
+    """A person who is told what follows a part's last frame, which the part does not hold; a divider."""
+
+    def __init__(self, person: Person, border: _AtBorder) -> None:
+        self._person, self._border = person, border
+        self.settles, self.at = person.settles, person.at
+
+    def wants(self, frame: Frame, following: Frame | None) -> bool:
+        if following is None and self._border.feed is not None:
+            following = self._border.feed.after(frame)
+        return self._person.wants(frame, following)

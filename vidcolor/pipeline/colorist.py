@@ -24,6 +24,7 @@ from vidcolor.pipeline.device import (
     is_out_of_memory,
 )
 from vidcolor.pipeline.options import RunOptions
+from vidcolor.wording import counted
 
 __all__ = ["AbFrame", "Colorist", "network_size"]
 
@@ -31,13 +32,16 @@ _LONGEST_ASPECT = 6
 """The network's picture is at most this many times as long as it is short."""
 
 
+Ab = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+"""a and b, planes ``(h, w)`` in Lab units, stored orientation."""
+
+
 @dataclass(slots=True)
 class AbFrame:
     """A frame and its colour at the network's size."""
 
     frame: Frame
-    ab: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
-    """a and b, planes ``(h, w)`` in Lab units, stored orientation."""
+    ab: Ab
 
 
 def network_size(video: VideoInfo, short_side: int, multiple: int) -> tuple[int, int]:
@@ -73,6 +77,8 @@ class Colorist:
         self.lightness_of = space.lightness_table
         self.notify = notify
         self.condition = self._condition(options.label, known)
+        self._own: dict[int, tuple[npt.NDArray[np.float32], Ab]] = {}
+        """By pts: what the network saw of a frame, and what it said."""
 
     def _condition(self, label: str | None, known: Metadata) -> torch.Tensor | None:
         """What the network is told beside each picture, ``(1, condition_width)``; None: nothing."""
@@ -89,15 +95,33 @@ class Colorist:
         while batch := list(islice(source, self.batch_size)):
             yield from self._color_batch(batch)
 
-    def color_one(self, frame: Frame, hints: npt.NDArray[np.float32] | None = None) -> AbFrame:
-        """A single frame with its ab.
+    def own(self, frame: Frame) -> Ab:
+        """What the network says of a single frame by itself: made once, kept until :meth:`forget_before`.
+
+        A frame may be asked for ahead, as it is read then; it is made again if it is read otherwise later.
+        """
+        seen = self.lightness(frame.luma)
+        kept = self._own.get(frame.time.pts)
+        if kept is None or not np.array_equal(kept[0], seen):
+            kept = self._own[frame.time.pts] = seen, self._one(seen)
+        return kept[1]
+
+    def forget_before(self, pts: int) -> None:
+        """Lets go of what was kept of earlier frames."""
+        self._own = {key: kept for key, kept in self._own.items() if key >= pts}
+
+    def told(self, frame: Frame, hints: npt.NDArray[np.float32]) -> Ab:
+        """What it says of one that it is told hints of.
 
         ``hints``: ``(3, h, w)`` of the network's size, upright: a, b in Lab units and a confidence in [0, 1].
         """
-        found = self._network_or_none([self.lightness(frame.luma)], hints)
+        return self._one(self.lightness(frame.luma), hints)
+
+    def _one(self, picture: npt.NDArray[np.float32], hints: npt.NDArray[np.float32] | None = None) -> Ab:
+        found = self._network_or_none([picture], hints)
         if found is None:
             raise self._too_little()
-        return AbFrame(frame, (found[0][0], found[0][1]))
+        return found[0][0], found[0][1]
 
     def _color_batch(self, batch: list[Frame]) -> Iterator[AbFrame]:
         pictures = [self.lightness(frame.luma) for frame in batch]
@@ -131,7 +155,8 @@ class Colorist:
         if failed == 1:
             raise self._too_little()
         self.batch_size = failed // 2
-        self.notify(f"Memory ran out on {self.device}; it goes on with {self.batch_size} frames at once.")
+        frames = counted(self.batch_size, "frame")
+        self.notify(f"Memory ran out on {self.device}; it goes on with {frames} at once.")
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 

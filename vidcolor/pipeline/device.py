@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
-from vidcolor.errors import UsageError
+from vidcolor.errors import DeviceError, UsageError
 
-__all__ = ["autocast", "choose_batch_size", "choose_device", "choose_precision", "is_out_of_memory"]
+__all__ = ["autocast", "choose_batch_size", "choose_device", "choose_precision", "is_out_of_memory", "using"]
 
 CPU_BATCH = 4
 """Frames at once on a CPU. Fixed: the rounding of a convolution can depend on it, and a film coloured
@@ -80,6 +81,22 @@ def choose_batch_size(wanted: int | None, device: torch.device, pixels: int) -> 
         return CPU_BATCH
     free, _ = torch.cuda.mem_get_info(device)
     return int(max(1, min(_LARGEST_BATCH, free // 2 // (pixels * _BYTES_A_PIXEL))))
+
+
+_FAILED = ("cuda error", "cuda driver error", "cudnn error", "cublas error", "mps backend")
+"""What torch's words begin with when a device fails; only newer ones have a class for it."""
+
+
+@contextmanager
+def using(device: torch.device) -> Iterator[None]:
+    """Turns what torch raises when a GPU is lost or fails into one sentence, a DeviceError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).lower().startswith(_FAILED):
+            raise
+        told = str(error).splitlines()[0].rstrip(". ")
+        raise DeviceError(f"{device} has failed: {told}; try again, or --device cpu.") from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from vidcolor.color.chroma import ChromaMaker
 from vidcolor.color.relayout import relayout
-from vidcolor.frames import ColorFrame, Frame, Plane
+from vidcolor.frames import ColorFrame, Frame, Plane, VideoInfo
+from vidcolor.media.own_chroma import has_chroma
 from vidcolor.temporal.in_color import Keep, Marked, ShotMarker
 
 __all__ = ["Keeper"]
@@ -34,6 +36,13 @@ class Keeper:
         self._make = make
         self._source = replace(make.output, bit_depth=bit_depth)
         self._marker = ShotMarker(bit_depth, keep)
+
+    @classmethod
+    def of(cls, make: ChromaMaker, video: VideoInfo, keep: Literal["auto", "on", "off"]) -> Keeper | None:
+        """What a film needs, by its options' ``keep_colour``; None: there is nothing to be kept."""
+        if keep == "off" or not has_chroma(video.pixel_format):
+            return None
+        return cls(make, video.bit_depth, keep)
 
     def pass_by(
         self,
@@ -92,4 +101,7 @@ class Keeper:
         again = "--keep-colour off colours everything anew."
         if not grey:
             return [f"The film is in colour already: nothing was coloured; {again}"]
-        return [f"{kept} of {kept + grey} shots were in colour already and were kept as they are; {again}"]
+        passed = "was in colour already and was kept as it is"
+        if kept > 1:
+            passed = "were in colour already and were kept as they are"
+        return [f"{kept} of {kept + grey} shots {passed}; {again}"]

@@ -45,8 +45,8 @@ class RunOptions:
     network_size: int = 192
     """Short side of the picture the network sees, in pixels."""
     anchor_every: int | None = 48
-    """Frames, on average, to one whose colour the network decides and motion carries to the others; None:
-    the network colours every frame by itself."""
+    """Frames, on average, to one whose colour the network decides and motion carries to the others, at most
+    one and a half times as many; None: the network colours every frame by itself."""
     smooth: float = 0.5
     """How far flicker is taken out of carried colour, in [0, 1]."""
     keep_colour: Literal["auto", "on", "off"] = "auto"
@@ -72,7 +72,7 @@ class RunOptions:
     max_pixels: int = MAX_PIXELS
     """Of the largest picture that is read; a film of larger ones is refused."""
     overwrite: bool = False
-    parts: bool = False
+    parts: bool = True
     """Whether the film is made in parts, so that a run that was stopped can be gone on with."""
     restart: bool = False
     """Whether what an earlier run left of the same result is thrown away."""

@@ -45,7 +45,9 @@ class Border:
     """Whether a shot goes on over it; that frame then is an anchor of both parts."""
     marks: tuple[tuple[int, int], ...]
     """Time and checksum of the frames that follow."""
-    state: State = field(default_factory=dict)
+    state: State = field(default_factory=dict, compare=False)
+    watched: bool = field(default=False, compare=False)
+    """Whether by then a camera was being learnt: what follows then also hangs on whether anybody speaks."""
 
 
 class Feed:
@@ -69,6 +71,10 @@ class Feed:
         """Time of the frame that ends this part and starts the next one, once it is there, as pts."""
         self.border: Border | None = None
         """How the part ended, once it has; None: with the film."""
+        self._last: Frame | None = None
+        """The part's last frame so far, ..."""
+        self._beyond: Frame | None = None
+        """... and the frame after the part's last one, once it is there."""
 
     def part(self, continued: bool, may_split: Callable[[], bool]) -> Iterator[tuple[Frame, bool]]:
         """The next part's frames, and whether each starts a shot; a shared frame last.
@@ -77,7 +83,7 @@ class Feed:
             continued: the part's first frame does not start a shot.
             may_split: whether a shot may be parted now.
         """
-        self.border = self.shared = None
+        self.border = self.shared = self._last = self._beyond = None
         first: Fraction | None = None
         for frame, starts_shot in self._decided():
             if first is None:
@@ -90,10 +96,16 @@ class Feed:
                     return
                 if age >= LONGEST and may_split():
                     self._end(frame, continued=True)
+                    self._last = frame
                     yield frame, False
                     return
             self._done += 1
+            self._last = frame
             yield frame, starts_shot
+
+    def after(self, frame: Frame) -> Frame | None:
+        """The frame after a part's last one; None: ``frame`` is not that, or nothing follows."""
+        return self._beyond if frame is self._last else None
 
     def _decided(self) -> Iterator[tuple[Frame, bool]]:
         """Frames with what the detector says; those it has seen and not decided wait in ``_back``."""
@@ -116,6 +128,7 @@ class Feed:
         self._back.extend(islice(self._frames, max(0, _KNOWN_BY - len(self._back))))
         marks = tuple(_mark(one) for one in islice(self._back, _KNOWN_BY))
         self.border = Border(self._done, frame.time.pts, continued, marks)
+        self._beyond = next(islice(self._back, int(continued), None), None)
         if continued:
             self.shared = frame.time.pts
 

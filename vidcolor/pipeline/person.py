@@ -17,17 +17,17 @@ import cv2
 import numpy as np
 
 from vidcolor.color.chroma import ChromaMaker
-from vidcolor.color.resize import shrink
 from vidcolor.frames import Frame, VideoInfo
 from vidcolor.media.reader import VideoReader
 from vidcolor.pipeline.advice import Said, over, with_following
 from vidcolor.pipeline.anchor_folder import Division, Painted
 from vidcolor.pipeline.colorist import Colorist
+from vidcolor.pipeline.hearing import Hearing
 from vidcolor.pipeline.hint_file import Hint
 from vidcolor.pipeline.painted import Painter, read_picture
 from vidcolor.pipeline.pointed import Pointer
 from vidcolor.pipeline.retrace import brought, chained, follow_back
-from vidcolor.temporal.anchors import carry_size, in_shots
+from vidcolor.temporal.anchors import carry_size, in_shots, small_pictures
 from vidcolor.temporal.track import Small, Way
 
 __all__ = ["Again", "Person", "Speaker", "Word"]
@@ -139,12 +139,18 @@ class _Times:
         self._next = None if following is None else following.time.pts
         return here
 
-    def skip(self, time: Fraction, *, heard: bool) -> None:
-        """Drops the words of frames before ``time``; ``heard``: and of the frame there."""
+    def skip(self, pts: int, time: Fraction, *, heard: bool) -> None:
+        """Drops the words of frames before the one at ``pts``, ``time``; ``heard``: and of that one."""
+        self._next = pts
         tolerance = min(self._frame / 2, _TOLERANCE)
         until = time + self._frame - tolerance if heard else time - tolerance
         while self._words and self._words[0].time < until:
             self._words.popleft()
+
+    def leave(self, time: Fraction) -> None:
+        """Ends before the frame at ``time``; the words of later ones are dropped."""
+        self.missed += [word for word in self._words if word.time < time - _TOLERANCE]
+        self._words.clear()
 
 
 class Person:
@@ -180,7 +186,9 @@ class Person:
         self._times = _Times(begin, video, words)
         self._start, self._every, self._division, self._notify = start, every, division, notify
         self._again = again
-        self._ahead = deque(self._stretches(words) if again is not None else ())
+        self._given = words
+        self._all_ahead = list(self._stretches(words) if again is not None else ())
+        self._ahead = deque(self._all_ahead)
         self._words: dict[int, list[Word]] = {}
         """By pts, of anchors that are not yet decided."""
         self._shots: deque[_Shot] = deque()
@@ -198,8 +206,12 @@ class Person:
         return bool(words) or divided or any(frame.time.pts in shot.ways for shot in self._shots)
 
     def settles(self, frame: Frame) -> bool:
-        """Whether all anchors about a frame are known beforehand."""
-        return self._division is not None and self._times.of(frame) <= self._division.end
+        """Whether all anchors about a frame are known beforehand: an anchor that nothing was brought back to
+        would have the network's colour in the midst of what was said."""
+        if self._division is not None and self._times.of(frame) <= self._division.end:
+            return True
+        pts = frame.time.pts
+        return any(next(iter(shot.ways), pts) < pts < max(shot.said) for shot in self._shots)
 
     def at(self, frame: Frame) -> Said | None:
         pts = frame.time.pts
@@ -218,9 +230,24 @@ class Person:
     def go_on(self, pts: int, *, heard: bool) -> None:
         """Goes on with the frame at ``pts``; ``heard``: what is said of it was heard in an earlier run."""
         time = pts * self._video.time_base - self._begin
-        self._times.skip(time, heard=heard)
+        missed, self._times = self._times.missed, _Times(self._begin, self._video, self._given)
+        self._times.missed = missed
+        self._times.skip(pts, time, heard=heard)
+        self._ahead = deque(self._all_ahead)
+        self._words.clear()
+        self._shots.clear()
         while self._ahead and self._ahead[0].words[-1].time < time - _TOLERANCE:
             self._ahead.popleft()
+
+    def leave(self, pts: int) -> None:
+        """Ends before the frame at ``pts``: from there on the film is made already."""
+        self._times.leave(pts * self._video.time_base - self._begin)
+
+    def hearing(self) -> Hearing:
+        """Tells what parts of the film hang on of all that is said. Raises InputError as :class:`Hearing`."""
+        stretches = [(stretch.begin, stretch.words) for stretch in self._all_ahead]
+        division, start, base = self._division, self._start, self._video.time_base
+        return Hearing(stretches, division, start, lambda pts: pts * base - self._begin)
 
     def words(self) -> list[str]:
         """What a person should know when all frames have gone by."""
@@ -274,7 +301,7 @@ class Person:
                     found.append(shot)
                     shot = _Shot()
                 shot.frames += 1
-                shot.pictures.append(self._small(frame))
+                shot.pictures.append(small_pictures(frame.luma, self._video.bit_depth, self._size)[0])
                 shot.keys.append(frame.time.pts)
                 if words := times.take(frame, following and following[0]):
                     shot.said[frame.time.pts] = self._speaker.said(frame, words)
@@ -282,11 +309,6 @@ class Person:
                     break
         self._follow(shot)
         return [one for one in (*found, shot) if one.said]
-
-    def _small(self, frame: Frame) -> Small:
-        small = shrink(frame.luma, *self._size)
-        bits = self._video.bit_depth
-        return np.ascontiguousarray(small if bits == 8 else (small >> (bits - 8)).astype(np.uint8))
 
     def _follow(self, shot: _Shot) -> None:
         """Follows a shot back from the last frame that something is said of, and lets its pictures go."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vidcolor.color.chroma import ChromaMaker
-from vidcolor.color.resize import shrink
+from vidcolor.color.resize import averaged, shrink
 from vidcolor.frames import Frame
 from vidcolor.pipeline.advice import Said
 from vidcolor.pipeline.colorist import Colorist
@@ -42,7 +42,7 @@ class Pointer:
     def said(self, frame: Frame, hints: Sequence[Hint]) -> Said:
         """What hints, at least one, say of a frame; of two that overlap the later one is obeyed."""
         upright = np.rot90(frame.luma, self._colorist.turns).shape
-        plain = self._colorist.color_one(frame).ab
+        plain = self._colorist.own(frame)
         own = np.dstack(self._make(frame.luma, plain))
         near, whose = self._reached(frame, own, hints, upright)
         chroma, weight = own.astype(np.float32), np.zeros(own.shape[:2], np.float32)
@@ -66,7 +66,7 @@ class Pointer:
         planes = np.zeros((3, *shape), np.float32)
         for hint in hints:
             planes[:, _disc(hint, upright, shape) >= 0.5] = np.array((*hint.ab, 1), np.float32)[:, None]
-        told = self._colorist.color_one(frame, planes).ab
+        told = self._colorist.told(frame, planes)
         difference = np.hypot(*(one - other for one, other in zip(plain, told, strict=True)))
         least, most = _HEARD
         heard = ((difference - least) / (most - least)).clip(0, 1)
@@ -79,7 +79,7 @@ class Pointer:
         """How near each place is to a hint, on what it sits on, and the number of that hint; as stored."""
         size = fine_size(carry_size(*frame.luma.shape), frame.luma.shape)
         luma, chroma = self._make.space.bit_depth, self._make.output.bit_depth
-        planes = shrink(frame.luma, *size) / 2 ** (luma - 8), _shrunk(own, size) / 2 ** (chroma - 8)
+        planes = shrink(frame.luma, *size) / 2 ** (luma - 8), averaged(own, *size) / 2 ** (chroma - 8)
         guide: Any = cv2.GaussianBlur(np.dstack(planes).astype(np.float32), (3, 3), 0)
         whose = np.full(size, -1)
         turned = size[::-1] if self._colorist.turns % 2 else size
@@ -106,10 +106,6 @@ class Pointer:
 
 def _enlarged(plane: Any, shape: tuple[int, ...]) -> Any:
     return cv2.resize(np.asarray(plane, np.float32), shape[1::-1], interpolation=cv2.INTER_LINEAR)
-
-
-def _shrunk(planes: Any, size: tuple[int, int]) -> Any:
-    return cv2.resize(planes, size[::-1], interpolation=cv2.INTER_AREA)
 
 
 def _disc(hint: Hint, upright: tuple[int, ...], shape: tuple[int, ...]) -> _Map:

@@ -16,15 +16,18 @@ import numpy.typing as npt
 
 from vidcolor.motion import FlowFinder, scaled, warp
 from vidcolor.pipeline.advice import Said
-from vidcolor.temporal.track import Small, Tracker, Way, belief
+from vidcolor.temporal.track import Small, Tracker, Way
 
-__all__ = ["believed", "brought", "chained", "follow_back"]
+__all__ = ["alike", "believed", "brought", "chained", "follow_back"]
 
 _Map = npt.NDArray[np.float32]
 
 _DOUBT, _SURE = 0.02, 0.15
 """Belief up to which nothing is taken of what was said, and from which on all of it is: a colour that was
 said must not pale on its way."""
+_UNLIKE = 16.0
+"""Difference of luma, in codes, at which a pixel is probably of another thing than what was said of. More
+than where colours are blended: in a fold, or a pixel beside its place, a thing still has its colour."""
 
 
 def believed(belief: _Map) -> _Map:
@@ -32,6 +35,18 @@ def believed(belief: _Map) -> _Map:
     share = ((belief - np.float32(_DOUBT)) / np.float32(_SURE - _DOUBT)).clip(0, 1)
     kept: _Map = share * share * (3 - 2 * share)
     return kept
+
+
+def alike(way: Way, picture: Small, other: Small) -> _Map:
+    """Trust in a way and in that it leads to the same thing, ``(H, W)`` in [0, 1]; pictures of any one size.
+
+    Pixels unlike their places count only together: single ones are creases and grain.
+    """
+    there = warp(other, scaled(way.places, *picture.shape))
+    off = cv2.medianBlur(cv2.absdiff(there, picture), 3).astype(np.float32) / np.float32(_UNLIKE)
+    trust: Any = cv2.resize(way.trust, picture.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    found: _Map = trust * np.exp(-off * off)
+    return found
 
 
 def follow_back(pictures: Sequence[Small], stations: Sequence[int]) -> dict[int, Way]:
@@ -51,7 +66,7 @@ def follow_back(pictures: Sequence[Small], stations: Sequence[int]) -> dict[int,
         for n in range(last - 1, first - 1, -1):
             picture, later = pictures[n], pictures[n + 1]
             way = tracker.step(picture, finder(picture, later), finder(later, picture))
-        ways[first] = Way(way.places, belief(way, pictures[first], pictures[last]))
+        ways[first] = Way(way.places, alike(way, pictures[first], pictures[last]))
     return dict(sorted(ways.items()))
 
 

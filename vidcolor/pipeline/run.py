@@ -15,35 +15,29 @@ from typing import Any
 
 from vidcolor import __version__
 from vidcolor.color.chroma import ChromaMaker
-from vidcolor.color.planes import MATRICES, ColorSpace
-from vidcolor.errors import InputError, UsageError
+from vidcolor.errors import InputError, OutputError, UsageError
 from vidcolor.frames import ColorFrame, Frame, VideoInfo
 from vidcolor.media.join import join
-from vidcolor.media.metadata import film_metadata
 from vidcolor.media.part_file import PartWriter
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.source import Packet
 from vidcolor.media.target import refuse_target
 from vidcolor.media.writer import VideoWriter
 from vidcolor.models import resolve_model
-from vidcolor.pipeline.by_example import read_reference
 from vidcolor.pipeline.coloring import Coloring
-from vidcolor.pipeline.colorist import Colorist
+from vidcolor.pipeline.device import using
 from vidcolor.pipeline.memory import hold_memory
 from vidcolor.pipeline.names import default_output
+from vidcolor.pipeline.opening import Notices, frames_ahead, open_film, opened
 from vidcolor.pipeline.options import EncoderOptions, Progress, RunOptions, Summary
 from vidcolor.pipeline.parts import Border, Feed, starting_at
 from vidcolor.pipeline.person import Person
 from vidcolor.pipeline.prefetch import prefetch
 from vidcolor.pipeline.words import listen
-from vidcolor.pipeline.work import WorkFolder, can_resume, identity_of
+from vidcolor.pipeline.work import Gap, WorkFolder, can_resume, identity_of
 
 __all__ = ["colorize"]
 
-_FRAMES_AHEAD = 8
-"""Decoded frames waiting to be coloured."""
-_BYTES_AHEAD = 256 << 20
-"""Bytes of luma they may take: there are fewer of them where they are very large."""
 _RUN_UP = Fraction(1)
 """Seconds read before a border that is gone on from: fields and some decoders need pictures before."""
 _READY = 4
@@ -81,23 +75,11 @@ def colorize(
     options = _changed(options or RunOptions(), changes)
     target = Path(output) if output is not None else default_output(Path(source), options.encoder.codec)
     started = time.perf_counter()
-    notices: list[str] = []
-
-    def note(sentence: str) -> None:
-        if sentence in notices:  # of a film that was opened twice
-            return
-        notices.append(sentence)
-        if notify is not None:
-            notify(sentence)
-
+    note = Notices(notify)
     hold_memory()
     loaded = resolve_model(options.model)
-    with _opened(source, options, note) as reader:
-        video = _understood(reader.video, note)
-        if video.tags.matrix != reader.video.tags.matrix:
-            options = replace(options, keep_colour="off")  # its own chroma would mean other colours
-        colorist = Colorist(loaded.model, video, options, note, film_metadata(reader.info))
-        references = [read_reference(path, video) for path in options.reference]
+    with opened(source, options, loaded.model, note) as film:
+        reader, video, options, colorist = film.reader, film.video, film.options, film.colorist
 
         def persons(make: ChromaMaker) -> list[Person]:
             person = listen(source, reader, colorist, make, options, note)
@@ -107,19 +89,19 @@ def colorize(
             _working(target, source, options, note) as work,
             _writer(target, reader, video, options, loaded.label, note, work) as writer,
         ):
-            coloring = Coloring(colorist, video, writer, options, references, persons)
+            coloring = Coloring(colorist, video, writer, options, film.references, persons)
             if work is not None:
-                computed = f"{colorist.device} {colorist.precision}"
-                found = identity_of(source, options, loaded.model, computed, writer.facts)
-                work.take_over(found, restart=options.restart, notify=note)
+                computed = f"{colorist.device.type} {colorist.precision}"  # whichever of several GPUs
+                found = identity_of(source, options, loaded.model, computed, writer.facts, coloring.facts)
+                work.take_over(found, coloring.heard, restart=options.restart, notify=note)
             count = kept = 0 if work is None else work.frames
             total = _expected_frames(video, options)
             items = (
                 _whole(reader, coloring, video, writer)
                 if work is None
-                else _parts(reader, coloring, video, writer, work, partial(_opened, source, options, note))
+                else _parts(reader, coloring, video, writer, work, partial(_opened_at, source, options, note))
             )
-            with closing(items):
+            with using(colorist.device), closing(items):
                 for _ in items:
                     count += 1
                     if progress is not None:
@@ -134,31 +116,19 @@ def colorize(
         frames=count,
         seconds=time.perf_counter() - started,
         left_out=tuple(writer.left_out),
-        notices=tuple(notices),
+        notices=note.said,
         model=loaded.label,
         device=str(colorist.device),
         kept=kept,
     )
 
 
-def _opened(
-    source: str | os.PathLike[str],
-    options: RunOptions,
-    notify: Callable[[str], None],
-    start: Fraction | None = None,
+def _opened_at(
+    source: str | os.PathLike[str], options: RunOptions, notify: Callable[[str], None], start: Fraction | None
 ) -> VideoReader:
-    """The film, from ``start`` on, in seconds, if that is later than the options say."""
+    """The film from ``start`` on, in seconds, if that is later than the options say."""
     begins = [moment for moment in (start, options.start) if moment is not None]
-    return VideoReader(
-        source,
-        stream=options.stream,
-        start=max(begins, default=None),
-        end=options.end,
-        deinterlace=options.deinterlace,
-        chroma=options.keep_colour != "off",
-        max_pixels=options.max_pixels,
-        notify=notify,
-    )
+    return open_film(source, replace(options, start=max(begins, default=None)), notify)
 
 
 @contextmanager
@@ -173,10 +143,13 @@ def _working(
     work = WorkFolder(target, source)
     try:
         yield work
-    except BaseException:
+    except BaseException as error:
+        gone = not work.path.is_dir()
         work.leave(keep=True)
-        if work.parts and work.path.is_dir():
-            notify(f"{work.frames} frames are done and kept; the same command goes on from there.")
+        if gone and isinstance(error, OutputError):
+            raise OutputError(f"{work.path} was removed while the film was made in it.") from error
+        if work.kept:
+            notify(f"{work.kept} frames are done and kept; the same command goes on from there.")
         raise
     work.leave(keep=options.keep_work)
 
@@ -188,7 +161,7 @@ def _whole(
     stop = threading.Event()
     # Left in reverse, whatever happens: the threads first, and only then what they read and write.
     with (
-        closing(prefetch(reader.frames(writer.copy), _frames_ahead(video), stop)) as frames,
+        closing(prefetch(reader.frames(writer.copy), frames_ahead(video), stop)) as frames,
         closing(prefetch(coloring.frames(frames), _READY, stop)) as colored,
         _setting(stop),
     ):
@@ -203,36 +176,59 @@ def _parts(
     video: VideoInfo,
     writer: VideoWriter,
     work: WorkFolder,
-    again: Callable[[Fraction], VideoReader],
+    again: Callable[[Fraction | None], VideoReader],
 ) -> Generator[None, None, None]:
     """Makes the parts that are missing; stops after each frame written."""
-    if work.complete:
-        return
-    stop = threading.Event()
-    with (
-        _frames_left(reader, work.border, again) as left,
-        closing(prefetch(left, _frames_ahead(video), stop)) as frames,
-        closing(
-            prefetch(coloring.parts(_feed(frames, coloring, video, work), work.border), _READY, stop)
-        ) as colored,
-        _setting(stop),
-    ):
-        part: PartWriter | None = None
-        try:
-            for item in colored:
-                part = part or writer.part(work.place(), work.last_ticks)
-                if isinstance(item, ColorFrame):
-                    part.write(item)
-                    yield
-                else:
-                    work.add(part.close(), item)
-                    part = None
-            if part is not None:
-                work.add(part.close(), None)
-        except BaseException:
-            if part is not None:
-                part.abort()
-            raise
+    while (gap := work.gap()) is not None:
+        stop = threading.Event()
+        with (
+            _frames_left(reader, gap.before, again) as left,
+            closing(prefetch(left, frames_ahead(video), stop)) as frames,
+            closing(prefetch(_colored(frames, coloring, video, gap), _READY, stop)) as colored,
+            closing(_written(colored, coloring, writer, work, gap.last_ticks)) as items,
+            _setting(stop),
+        ):
+            yield from items
+        if gap.until is None:
+            return
+        if gap == work.gap():
+            raise InputError(f"{reader.info.name} is no longer read as before; --restart begins anew.")
+
+
+def _colored(
+    frames: Iterator[Frame], coloring: Coloring, video: VideoInfo, gap: Gap
+) -> Iterator[ColorFrame | Border]:
+    done = 0 if gap.before is None else gap.before.frames
+    feed = Feed(frames, video.bit_depth, in_shots=coloring.asks_shots, done=done)
+    return coloring.parts(feed, gap.before, gap.until)
+
+
+def _written(
+    colored: Iterator[ColorFrame | Border],
+    coloring: Coloring,
+    writer: VideoWriter,
+    work: WorkFolder,
+    last_ticks: int | None,
+) -> Generator[None, None, None]:
+    """Puts frames into parts, and those into the working folder."""
+    part: PartWriter | None = None
+    try:
+        for item in colored:
+            part = part or writer.part(work.place(), last_ticks)
+            if isinstance(item, ColorFrame):
+                part.write(item)
+                yield
+            else:
+                written, part = part.close(), None
+                work.add(written, item, watched=item.watched)
+                last_ticks = written.last_ticks
+        if part is not None:
+            written, part = part.close(), None
+            work.add(written, None, watched=coloring.watched)
+    except BaseException:
+        if part is not None:
+            part.abort()
+        raise
 
 
 def _join(writer: VideoWriter, source: str | os.PathLike[str], work: WorkFolder, options: RunOptions) -> None:
@@ -248,13 +244,9 @@ def _join(writer: VideoWriter, source: str | os.PathLike[str], work: WorkFolder,
     work.check_input()
 
 
-def _feed(frames: Iterator[Frame], coloring: Coloring, video: VideoInfo, work: WorkFolder) -> Feed:
-    return Feed(frames, video.bit_depth, in_shots=coloring.asks_shots, done=work.frames)
-
-
 @contextmanager
 def _frames_left(
-    reader: VideoReader, border: Border | None, again: Callable[[Fraction], VideoReader]
+    reader: VideoReader, border: Border | None, again: Callable[[Fraction | None], VideoReader]
 ) -> Iterator[Iterator[Frame]]:
     """The frames that are not done yet.
 
@@ -278,15 +270,11 @@ def _frames_left(
             if found is not None:
                 yield found
                 return
-    found = starting_at(border, reader.frames(ignore))
-    if found is None:
-        raise InputError(f"{reader.info.name} is no longer read as before; --restart begins anew.")
-    yield found
-
-
-def _frames_ahead(video: VideoInfo) -> int:
-    luma = video.width * video.height * (1 if video.bit_depth == 8 else 2)
-    return max(1, min(_FRAMES_AHEAD, _BYTES_AHEAD // luma))
+    with again(None) as whole:
+        found = starting_at(border, whole.frames(ignore))
+        if found is None:
+            raise InputError(f"{reader.info.name} is no longer read as before; --restart begins anew.")
+        yield found
 
 
 @contextmanager
@@ -337,15 +325,6 @@ def _writer(
         folder=None if work is None else work.path,
         notify=notify,
     )
-
-
-def _understood(video: VideoInfo, notify: Callable[[str], None]) -> VideoInfo:
-    """The stream with a matrix that colour can be made in, in place of one that it cannot."""
-    if video.tags.matrix is None or video.tags.matrix in MATRICES:
-        return video
-    space = ColorSpace.of(video.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
-    notify(f"Colour cannot be made in the file's matrix, {video.tags.matrix}; the result is {space.matrix}.")
-    return replace(video, tags=replace(video.tags, matrix=space.matrix))
 
 
 def _expected_frames(video: VideoInfo, options: RunOptions) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from vidcolor.media.timeline import clock_text
 from vidcolor.pipeline.anchor_folder import Division, Film, read_folder, upright_shape
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.hint_file import read_hints
+from vidcolor.pipeline.opening import open_film
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.pipeline.painted import Painter
 from vidcolor.pipeline.person import Again, Person, Speaker, Word
@@ -49,6 +51,12 @@ def listen(
         words += painted
         if not painted:
             notify(f"No picture in {options.anchors} has been painted on; it says nothing.")
+        before = None if division is None else division.every
+        if before not in (None, options.anchor_every):
+            notify(
+                f"{options.anchors} was written with --anchor-every {before}, not {options.anchor_every};"
+                " what was not painted may look otherwise than in it."
+            )
     if options.hints is not None:
         words += read_hints(Path(options.hints), *shape)
     words = _inside(words, reader, options, notify)
@@ -89,7 +97,9 @@ def _inside(
     start, stop = options.start or Fraction(0), options.end
     inside = [w for w in words if start - slack < w.time and (stop is None or w.time < stop)]
     if len(inside) < len(words):
-        notify(f"{len(words) - len(inside)} of the colours given lie outside of the range asked for.")
+        left = len(words) - len(inside)
+        lie = "lies" if left == 1 else "lie"
+        notify(f"{left} of the colours given {lie} outside of the range asked for.")
     return inside
 
 
@@ -107,13 +117,6 @@ def _opener(source: str | os.PathLike[str], options: RunOptions) -> Again | None
         return None
 
     def again(start: Fraction, end: Fraction) -> VideoReader:
-        return VideoReader(
-            path,
-            stream=options.stream,
-            start=start,
-            end=end,
-            deinterlace=options.deinterlace,
-            max_pixels=options.max_pixels,
-        )
+        return open_film(path, replace(options, start=start, end=end, keep_colour="off"))
 
     return again

@@ -2,7 +2,8 @@
 
 ``.NAME.vidcolor/`` beside the result holds ``journal.json``, for each part ``N.part`` and, where another
 follows, ``N.state.npz`` with what goes over the border. Everything is written aside, synced and renamed, and
-the journal last: what it names is whole. Whatever else lies there is removed.
+the journal last. A part counts where its file is as the journal says, and where of its shots the same is said
+as when it was made; the others are made again, in their places. Whatever else lies there is removed.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from zipfile import BadZipFile
 
 import numpy as np
@@ -27,22 +28,48 @@ from vidcolor.media.source import is_seekable
 from vidcolor.media.target import writing
 from vidcolor.models import ColorModel
 from vidcolor.pipeline.options import RunOptions
-from vidcolor.pipeline.parts import Border, State
+from vidcolor.pipeline.parts import Border
+from vidcolor.wording import counted
 
-__all__ = ["Identity", "WorkFolder", "can_resume", "identity_of", "work_folder"]
+__all__ = ["Gap", "Identity", "WorkFolder", "can_resume", "identity_of", "work_folder"]
 
 Identity = dict[str, Any]
 """What decides how a result looks, as plain values, each under what a sentence calls it."""
+_Entry = dict[str, Any]
+"""What the journal says of a part."""
 
-_FORMAT = 1
+
+class Heard(Protocol):
+    """Tells by a digest what is said of a part; see :meth:`vidcolor.pipeline.hearing.Hearing.digest`."""
+
+    def __call__(self, first: int | None, after: int | None, last: int | None, *, watched: bool) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Parts that are missing, one after the other."""
+
+    before: Border | None
+    """Where they begin; None: with the film."""
+    until: Border | None
+    """Where a part begins that is there, without its state; None: they reach to the film's end."""
+    last_ticks: int | None
+    """Time of the last frame before them, in the result's time base."""
+
+
+_FORMAT = 2
 _JOURNAL = "journal.json"
 _LOCK = "lock"
 _LONGEST_NAME = 255
 """Bytes of a file name on the common file systems."""
 _PROBED = 1 << 20
 """Bytes at the beginning and at the end of the input that are compared."""
-_NOT_SEEN = {"overwrite", "restart", "keep_work", "anchors", "hints", "reference"}
-"""Options that do not change the picture, and files, which count by what they hold."""
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+_NOT_SEEN = {
+    *("overwrite", "parts", "restart", "keep_work"),
+    *("device", "precision", "model", "anchors", "hints", "reference"),
+}
+"""Options that do not change the picture, or that count by what they come to."""
 
 
 def can_resume(source: str | os.PathLike[str]) -> bool:
@@ -65,6 +92,7 @@ def identity_of(
     model: ColorModel,
     device: str,
     output: dict[str, Any],
+    coloring: dict[str, Any],
 ) -> Identity:
     """What two runs must have in common for the one to go on with the other's parts.
 
@@ -74,21 +102,22 @@ def identity_of(
         model: what colours.
         device: where and in what it computes.
         output: see :attr:`vidcolor.media.writer.VideoWriter.facts`.
+        coloring: see :attr:`vidcolor.pipeline.coloring.Coloring.facts`.
 
     Raises:
         InputError: the input, or a file that options name, cannot be read any more.
     """
     values = {f.name: getattr(options, f.name) for f in fields(options) if f.name not in _NOT_SEEN}
     values["encoder"] = asdict(options.encoder)
-    given = [*options.reference, *filter(None, (options.hints, options.anchors))]
     found = {
         "the input": probe(source),
         "vidcolor's version": __version__,
         "the model": _digest_of_model(model),
         "the device": device,
         "the encoder": output,
-        **{f"the option {name}": value for name, value in values.items() if name != "model"},
-        "a reference, hint or anchor": [_digest_of_files(Path(path)) for path in given],
+        **{f"the option {name}": value for name, value in values.items()},
+        **coloring,
+        "a reference": [_digest_of_file(Path(path)) for path in options.reference],
     }
     plain: Identity = json.loads(json.dumps(found, default=_plain))
     return plain
@@ -125,31 +154,18 @@ def _digest_of_model(model: ColorModel) -> str:
     return digest.hexdigest()
 
 
-def _digest_of_files(path: Path) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+def _digest_of_file(path: Path) -> str:
     try:
-        for file in files:
-            digest.update(os.fsencode(file.relative_to(path)) + b"\0")
-            digest.update(file.read_bytes())
+        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from None
-    return digest.hexdigest()
 
 
 class WorkFolder:
     """A result's parts on disk; one run at a time has it."""
 
-    parts: list[Path]
-    """Files of the parts that are done, in order."""
     frames: int
-    """That they hold."""
-    complete: bool
-    """Whether they are all there are."""
-    border: Border | None
-    """Where the next one begins; None: with the film."""
-    last_ticks: int | None
-    """Time of the last frame done, in the result's time base."""
+    """That were done when the folder was taken over."""
 
     def __init__(self, target: Path, source: str | os.PathLike[str]) -> None:
         """Makes the folder, or takes over what is there.
@@ -160,28 +176,37 @@ class WorkFolder:
         self.path = work_folder(target)
         self._final, self._source = Path(os.path.realpath(target)), source
         self._identity: Identity = {}
-        self._forget()
+        self._entries: list[_Entry] = []
+        """Of all parts that are known, in order, also of those that must be made again."""
+        self._done: list[bool] = []
+        """Which of them are there and as they should be."""
+        self._number, self.frames = 0, 0
         with writing(self._final):
+            if self.path.is_symlink():
+                raise OutputError(f"{self.path} is a link; a film is made in no other place: remove it.")
             self.path.mkdir(exist_ok=True)
-            self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+            self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | _NO_LINKS, 0o666)
         if not _locked(self._lock):
             os.close(self._lock)
             raise OutputError(f"Another run is making {target} already.")
         with writing(self._final):
             self._tidy("*.aside", "film.*")
 
-    def take_over(self, identity: Identity, *, restart: bool, notify: Callable[[str], None]) -> None:
+    def take_over(
+        self, identity: Identity, heard: Heard, *, restart: bool, notify: Callable[[str], None]
+    ) -> None:
         """Finds what an earlier run has done of the same result.
 
         Args:
             identity: of this run.
+            heard: what this run's words say of a part.
             restart: throw it away.
             notify: gets a sentence where something is kept, or thrown away without being asked to.
 
         Raises:
             OutputError: the folder cannot be written to.
         """
-        self._identity = identity
+        self._identity, self._heard = identity, heard
         journal = None if restart else self._read()
         if journal is not None:
             before = journal["identity"]
@@ -191,57 +216,125 @@ class WorkFolder:
                 what = f"{', '.join(changed)} {'is' if len(changed) == 1 else 'are'}"
                 notify(f"Everything is made anew: {what} not what an earlier run was started with.")
             else:
-                self._keep(journal["parts"])
+                self._keep(journal["parts"], notify)
         with writing(self._final):
             self._write_journal()
             self._tidy("*.part", "*.npz")
-        if self.parts:
-            notify(f"{self.frames} frames were done by an earlier run; it goes on from there.")
+        if self.frames:
+            were = "was" if self.frames == 1 else "were"
+            notify(f"{counted(self.frames, 'frame')} {were} done by an earlier run; it goes on from there.")
+
+    @property
+    def parts(self) -> list[Path]:
+        """Files of the parts that are known, in order; of all there are, where there is no gap."""
+        return [self._place(number) for number in range(len(self._entries))]
+
+    def gap(self) -> Gap | None:
+        """The first parts that are missing, which :meth:`place` and :meth:`add` then are about.
+
+        Raises:
+            OutputError: what goes over the border before them cannot be read.
+        """
+        if all(self._done) and self._entries and self._entries[-1]["last"]:
+            return None
+        self._number = number = next((n for n, done in enumerate(self._done) if not done), len(self._done))
+        kept = next((n for n in range(number, len(self._done)) if self._done[n]), None)
+        if number == 0:
+            return Gap(None, None if kept is None else _border_of(self._entries[kept - 1]), None)
+        before = self._entries[number - 1]
+        try:
+            with np.load(_state_of(self._place(number - 1)), allow_pickle=False) as arrays:
+                border = replace(_border_of(before), state=dict(arrays))
+        except (OSError, ValueError, BadZipFile) as error:
+            raise OutputError(f"{self.path} cannot be read: {error}; --restart begins anew.") from error
+        until = None if kept is None else _border_of(self._entries[kept - 1])
+        return Gap(border, until, before["last_ticks"])
 
     def place(self) -> Path:
         """The file of the next part."""
-        return self.path / f"{len(self.parts) + 1:06}.part"
+        return self._place(self._number)
 
-    def add(self, part: WrittenPart, border: Border | None) -> None:
-        """Takes a finished part into the journal, and how it ended; None: with the film.
+    def add(self, part: WrittenPart, border: Border | None, *, watched: bool) -> None:
+        """Takes a finished part into the journal.
+
+        Args:
+            part: the file at :meth:`place`.
+            border: how it ended; None: with the film.
+            watched: see :class:`Border`.
 
         Raises:
             InputError: the input is no longer what it was, so that the part may not be what it should.
             OutputError: the disk does not take it.
         """
         self.check_input()
-        place = self.place()
-        entry: dict[str, Any] = {"file": place.name, "last": border is None, **asdict(part)}
-        entry["until"] = part.frames + self.frames
+        number, place = self._number, self.place()
+        before = self._entries[number - 1]["until"] if number else 0
+        entry: _Entry = {"file": place.name, "last": border is None, **asdict(part)}
+        entry |= {"until": before + part.frames, "watched": watched}
         if border is not None:
             entry["border"] = {"pts": border.pts, "continued": border.continued, "marks": border.marks}
             with writing(self._final):
                 arrays: dict[str, Any] = dict(border.state)
                 self._write(_state_of(place), lambda file: np.savez(file, **arrays))
-        self._entries.append(entry)
+            entry["state"] = digest_of(_state_of(place))
+        other = number < len(self._entries) and not _end_alike(entry, self._entries[number])
+        if other:
+            del self._entries[number:], self._done[number:]
+        self._entries[number : number + 1] = [entry]
+        self._done[number : number + 1] = [True]
+        # Where a shot ends is known of all parts that it reaches through.
+        known = other or not self._goes_on(number)
+        for n in self._shots_before(number) if known else [number]:
+            self._entries[n]["heard"] = self._heard_of(n)
         with writing(self._final):
             self._write_journal()
-        self._count(entry, place, border)
+        self._number += 1
 
     def check_input(self) -> None:
         """Raises InputError where the input is no longer what it was."""
         if probe(self._source) != self._identity["the input"]:
             raise InputError(f"{os.fspath(self._source)} was changed while it was read.")
 
+    @property
+    def kept(self) -> int:
+        """Frames in the parts that are done by now."""
+        return sum(entry["frames"] for entry, done in zip(self._entries, self._done, strict=True) if done)
+
     def leave(self, *, keep: bool) -> None:
         """Lets go of the folder; without ``keep``, or with nothing done, it is removed."""
         unread = not self._identity and self._read() is not None  # refused before it was looked at
-        if not unread and not (keep and self.parts):
+        if not unread and not (keep and self._entries):
             shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
 
-    # The journal
+    # What words have to do with
 
-    def _forget(self) -> None:
-        self.parts = []
-        self._entries: list[dict[str, Any]] = []
-        self.frames, self.complete = 0, False
-        self.border, self.last_ticks = None, None
+    def _shots_before(self, number: int) -> range:
+        """Numbers of the parts that shots go over the borders of, up to a part."""
+        first = number
+        while first > 0 and self._goes_on(first - 1):
+            first -= 1
+        return range(first, number + 1)
+
+    def _goes_on(self, number: int) -> bool:
+        """Whether a shot goes on from a part to the next."""
+        entry = self._entries[number]
+        return not entry["last"] and bool(entry["border"]["continued"])
+
+    def _heard_of(self, number: int) -> str:
+        """What is said of a part by the words of this run."""
+        first, last = self._shots_before(number)[0], number
+        while last + 1 < len(self._entries) and self._goes_on(last):
+            last += 1
+        begin = self._entries[first - 1]["border"]["pts"] if first else None
+        after, end = (
+            None if e["last"] else e["border"]["pts"] for e in (self._entries[n] for n in (number, last))
+        )
+        if self._goes_on(last):
+            end = None  # nobody knows yet where it ends
+        return self._heard(begin, after, end, watched=self._entries[number]["watched"])
+
+    # The journal
 
     def _read(self) -> dict[str, Any] | None:
         """The journal; None: there is none that can be used."""
@@ -249,33 +342,31 @@ class WorkFolder:
             journal = json.loads((self.path / _JOURNAL).read_bytes())
             if journal["format"] == _FORMAT and isinstance(journal["identity"], dict) and journal["parts"]:
                 return dict(journal)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             pass
         return None
 
-    def _keep(self, entries: Iterable[dict[str, Any]]) -> None:
-        """Takes over the parts up to the first that is not as it was written."""
-        for entry in entries:
-            try:
-                place = self.place()
-                if digest_of(place) != (entry["size"], entry["digest"]):
-                    return
-                border = None
-                if not entry["last"]:
-                    told = entry["border"]
-                    marks = tuple((int(pts), int(sum_)) for pts, sum_ in told["marks"])
-                    with np.load(_state_of(place), allow_pickle=False) as arrays:
-                        state: State = dict(arrays)
-                    border = Border(entry["until"], told["pts"], told["continued"], marks, state)
-                self._entries.append(entry)
-                self._count(entry, place, border)
-            except (OSError, ValueError, KeyError, TypeError, BadZipFile):
-                return
-
-    def _count(self, entry: dict[str, Any], place: Path, border: Border | None) -> None:
-        self.parts.append(place)
-        self.frames = entry["until"]
-        self.border, self.complete, self.last_ticks = border, border is None, entry["last_ticks"]
+    def _keep(self, entries: Iterable[Any], notify: Callable[[str], None]) -> None:
+        """Takes over the parts that are as they were written, and of which the same is said."""
+        for told in entries:
+            entry = _checked(told)
+            if entry is None:
+                break
+            self._entries.append(entry)
+        other = 0
+        for number, entry in enumerate(self._entries):
+            place = self._place(number)
+            whole = digest_of(place) == (entry["size"], entry["digest"])
+            if not entry["last"]:
+                whole = whole and digest_of(_state_of(place)) == tuple(entry["state"])
+            # What is carried over a border is as good as what it comes from.
+            whole = whole and (number == 0 or self._done[-1] or not self._goes_on(number - 1))
+            same = entry["heard"] == self._heard_of(number)
+            other += not same
+            self._done.append(whole and same)
+        self.frames = self.kept
+        if other:
+            notify(f"Other colours are given now: {other} of {len(self._entries)} parts are made again.")
 
     def _write_journal(self) -> None:
         journal = {"format": _FORMAT, "identity": self._identity, "parts": self._entries}
@@ -284,19 +375,56 @@ class WorkFolder:
 
     def _write(self, path: Path, write: Callable[[Any], object]) -> None:
         aside = path.with_name(f"{path.name}.aside")
-        with open(aside, "wb") as file:
+        aside.unlink(missing_ok=True)
+        with open(aside, "xb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
 
+    def _place(self, number: int) -> Path:
+        return self.path / f"{number + 1:06}.part"
+
     def _tidy(self, *patterns: str) -> None:
-        """Removes files that are like one of the patterns and no part that is done."""
+        """Removes files that are like one of the patterns and belong to no part."""
         named = {name for path in self.parts for name in (path, _state_of(path))}
         for pattern in patterns:
             for path in self.path.glob(pattern):
                 if path not in named:
                     path.unlink()
+
+
+def _checked(told: Any) -> _Entry | None:
+    """A part's entry in the journal, with the types it must have; None: it has not."""
+    try:
+        entry: _Entry = {
+            **{name: str(told[name]) for name in ("file", "digest", "heard")},
+            **{name: int(told[name]) for name in ("size", "frames", "last_ticks", "until")},
+            **{name: bool(told[name]) for name in ("last", "watched")},
+        }
+        if not entry["last"]:
+            border = told["border"]
+            marks = [[int(pts), int(found)] for pts, found in border["marks"]]
+            entry["border"] = {
+                "pts": int(border["pts"]), "continued": bool(border["continued"]), "marks": marks
+            }  # fmt: skip
+            entry["state"] = [int(told["state"][0]), str(told["state"][1])]
+        return entry
+    except (KeyError, TypeError, ValueError, IndexError):
+        return None
+
+
+def _border_of(entry: _Entry) -> Border:
+    """How a part ended that another one follows, without what goes over the border."""
+    told = entry["border"]
+    marks = tuple((pts, found) for pts, found in told["marks"])
+    return Border(entry["until"], told["pts"], told["continued"], marks)
+
+
+def _end_alike(one: _Entry, other: _Entry) -> bool:
+    if one["last"] or other["last"]:
+        return bool(one["last"] and other["last"])
+    return _border_of(one) == _border_of(other)
 
 
 def _state_of(part: Path) -> Path:

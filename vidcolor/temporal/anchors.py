@@ -20,7 +20,7 @@ from vidcolor.motion import Flow, FlowFinder
 from vidcolor.temporal.shots import ShotDetector, small_luma
 from vidcolor.temporal.track import Small, Tracker, Way, seen_share
 
-__all__ = ["Span", "Step", "carry_size", "find_spans", "fine_size", "in_shots"]
+__all__ = ["Span", "Step", "carry_size", "find_spans", "fine_size", "in_shots", "small_pictures"]
 
 _LONG_SIDE = 192
 """Of the pictures that motion is looked for in, in pixels."""
@@ -108,12 +108,12 @@ def find_spans(
     """
     finder = _Finder(size, every)
     for frame, starts_shot in frames:
-        step = Step(frame, *_pictures(frame.luma, bit_depth, size))
+        step = Step(frame, *small_pictures(frame.luma, bit_depth, size))
         yield from finder.take(step, starts_shot, given(frame), settled(frame))
     yield from finder.end_shot()
 
 
-def _pictures(luma: Plane, bit_depth: int, size: tuple[int, int]) -> tuple[Small, Small]:
+def small_pictures(luma: Plane, bit_depth: int, size: tuple[int, int]) -> tuple[Small, Small]:
     """Luma as motion is looked for in, and as belief is weighed in."""
     fine = shrink(luma, *fine_size(size, luma.shape))
     if bit_depth > 8:

@@ -152,6 +152,7 @@ class ShotMarker:
     def known(self, known: tuple[int, ...]) -> None:
         self.kept, self.grey = known[:2]
         self._in_color, self._settled = map(bool, known[2:])
+        self._waiting, self._looks, self._starts = [], {}, False
 
     def mark(self, frames: Iterable[tuple[Frame, bool]]) -> Iterator[Marked]:
         """Frames, and whether each starts a shot, as :func:`vidcolor.temporal.anchors.in_shots` says."""

@@ -8,6 +8,7 @@ size, so that fine colour stays fine.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from itertools import islice
 from typing import Any
 
@@ -49,6 +50,13 @@ class _Anchor:
         """At the fine size."""
 
 
+def _on(device: torch.device, net: BlendNet) -> BlendNet:
+    """A copy where it must be moved: the package's own is shared by all films."""
+    if all(parameter.device == device for parameter in net.parameters()):
+        return net
+    return deepcopy(net).to(device)
+
+
 class Propagator:
     """Colours the frames of spans. One for a film; keeps no frames."""
 
@@ -72,7 +80,7 @@ class Propagator:
         self._flow = FlowFinder(*size)
         self._depth = bit_depth
         self._device = torch.device(device)
-        self._net = None if net is None else net.to(self._device)
+        self._net = None if net is None else _on(self._device, net)
         self._precision = precision
         self._smoother = Smoother(smooth) if smooth else None
 

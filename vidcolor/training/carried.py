@@ -23,17 +23,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vidcolor.color.grey import to_grey
-from vidcolor.motion import Flow, FlowFinder, grid, square, warp
+from vidcolor.motion import FlowFinder, grid, square, warp
 from vidcolor.training.augment import Pixels
 
 __all__ = ["Carried", "carry", "draw_carried", "draw_holes", "trace"]
 
 Plane: TypeAlias = npt.NDArray[np.float32]
 
-_LEAST_SIDE = 32
-"""Pixels a side that motion is looked for in at least. OpenCV begins at a quarter of the size or less, with
-patches of 8 pixels: where they do not fit, it reads outside of the picture, and strips such as 24 × 128 end
-the process."""
 _ALIKE = 12.0
 """Codes by which two greys differ where confidence has fallen to 1/e."""
 
@@ -112,27 +108,14 @@ def trace(sample: Pixels, other: Pixels) -> tuple[Plane, Plane]:
         in [0, 1].
     """
     height, width = sample.shape
-    back, forth = _flows(sample, other)
+    find = FlowFinder(height, width, "fast")  # for each sample its own: several threads are at this
+    back, forth = find(sample, other), find(other, sample)
     at = grid(height, width) + back
     apart = square(back + warp(forth, at))
     unlike = (warp(other.astype(np.float32), at) - sample) / _ALIKE
     inside = warp(np.ones((height, width), np.float32), at, outside=0.0)
     confidence = inside * np.exp(-apart - unlike * unlike)
     return np.clip(at, 0, np.array([width - 1, height - 1], np.float32)), confidence
-
-
-def _flows(sample: Pixels, other: Pixels) -> tuple[Flow, Flow]:
-    """From the sample to the other picture, and from there to the sample."""
-    height, width = sample.shape
-    below, right = max(_LEAST_SIDE - height, 0), max(_LEAST_SIDE - width, 0)
-    here, there = (
-        np.asarray(cv2.copyMakeBorder(grey, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
-        for grey in (sample, other)
-    )
-    find = FlowFinder(
-        here.shape[0], here.shape[1], "fast"
-    )  # for each sample its own: several threads are at this
-    return find(here, there)[:height, :width], find(there, here)[:height, :width]
 
 
 # ---- what runs add ----------------------------------------------------------------------------

@@ -218,7 +218,8 @@ class _Batch:
         self._entry(job.film, job.output).state = "running"
         self.tell(Event("film", job.film.path, {"output": str(path)}))
         # Whatever has that name now is ours, or may be replaced.
-        workers.give(job, Task(job.film.path, str(path), replace(self.options, overwrite=True)))
+        options = replace(self.options, overwrite=True, restart=self.batch.restart)
+        workers.give(job, Task(job.film.path, str(path), options))
 
     def _take(self, job: _Job, message: Message) -> None:
         """Takes down what a worker says."""

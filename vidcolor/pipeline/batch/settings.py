@@ -20,8 +20,8 @@ from vidcolor.pipeline.options import RunOptions
 
 __all__ = ["changed", "check", "digest", "settings_of"]
 
-_WHERE = frozenset({"overwrite", "device", "batch_size"})
-"""Options that say where and how fast, not what."""
+_WHERE = frozenset({"overwrite", "device", "batch_size", "parts", "restart", "keep_work"})
+"""Options that say where, how fast and how safely, not what."""
 
 
 def check(options: RunOptions, devices: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any, Literal
 
-from vidcolor.errors import VidcolorError, in_words
+from vidcolor.errors import DeviceError, VidcolorError, in_words
 from vidcolor.pipeline.options import Progress, RunOptions
 
 __all__ = ["Message", "Task", "serve"]
@@ -108,8 +108,8 @@ def _one(connection: Connection, number: int) -> bool:
         )
     except VidcolorError as error:
         send("failed", {"message": in_words(error)})
-        return True
-    except Exception as error:  # after what nobody foresaw (a GPU that is gone) a new process is safer
+        return not isinstance(error, DeviceError)
+    except Exception as error:  # after what nobody foresaw a new process is safer
         told = "".join(traceback.format_exception(error))
         send("failed", {"message": in_words(error), "traceback": told})
         return False

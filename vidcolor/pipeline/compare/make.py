@@ -37,6 +37,7 @@ from vidcolor.pipeline.compare.together import (
 )
 from vidcolor.pipeline.memory import hold_memory
 from vidcolor.pipeline.names import default_output
+from vidcolor.pipeline.opening import Notices
 from vidcolor.pipeline.options import Progress
 from vidcolor.pipeline.prefetch import prefetch
 
@@ -119,13 +120,7 @@ def compare(
         raise UsageError("Standard input is one film; name a file for the other.")
     target = default_output(Path(first), options.encoder.codec, "compare") if output is None else Path(output)
     started = time.perf_counter()
-    notices: list[str] = []
-
-    def note(sentence: str) -> None:
-        notices.append(sentence)
-        if notify is not None:
-            notify(sentence)
-
+    note = Notices(notify)
     hold_memory()
     start = max(options.start or Fraction(0), options.offset, Fraction(0))
     with (
@@ -176,7 +171,7 @@ def compare(
         labels=labels,
         seconds=time.perf_counter() - started,
         left_out=tuple(writer.left_out),
-        notices=tuple(notices),
+        notices=note.said,
     )
 
 
@@ -188,13 +183,6 @@ def _opened(
     note: _Notify,
 ) -> VideoReader:
     name = "standard input" if source == "-" else Path(source).name
-    told: set[str] = set()
-
-    def tell(sentence: str) -> None:
-        if sentence not in told:
-            told.add(sentence)
-            note(f"{name}: {sentence}")
-
     return VideoReader(
         source,
         start=start - _RUN_UP if start > _RUN_UP else None,
@@ -202,7 +190,7 @@ def _opened(
         deinterlace=options.deinterlace,
         chroma=True,
         max_pixels=options.max_pixels,
-        notify=tell,
+        notify=lambda sentence: note(f"{name}: {sentence}"),
     )
 
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from vidcolor.color.chroma import ChromaMaker
-from vidcolor.color.planes import MATRICES, ColorSpace
+from vidcolor.color.planes import ColorSpace
 from vidcolor.color.resize import shrink
 from vidcolor.errors import OutputError, UsageError
 from vidcolor.frames import ChromaLayout, ColorFrame, Frame, VideoInfo
@@ -29,6 +29,7 @@ from vidcolor.media.timeline import clock_text
 from vidcolor.models import resolve_model
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.memory import hold_memory
+from vidcolor.pipeline.opening import Notices, open_film, understood
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.pipeline.painted import Painter
 from vidcolor.pipeline.preview.look import (
@@ -142,34 +143,20 @@ def preview(
         raise UsageError(f"{target} is not the name of a PNG; a preview is one (.png).")
     refuse_target(target, overwrite=options.overwrite)
     started = time.perf_counter()
-    notices: list[str] = []
-
-    def note(sentence: str) -> None:
-        if sentence in notices:  # of a film that was opened more than once
-            return
-        notices.append(sentence)
-        if notify is not None:
-            notify(sentence)
+    note, asked = Notices(notify), options
 
     def opened(start: Fraction | None, end: Fraction | None) -> VideoReader:
         if source == "-" and is_seekable(source):
             rewind(source)
-        return VideoReader(
-            source,
-            stream=options.stream,
-            start=start,
-            end=end,
-            deinterlace=options.deinterlace,
-            chroma=options.keep_colour != "off",
-            max_pixels=options.max_pixels,
-            notify=note,
-        )
+        return open_film(source, replace(asked, start=start, end=end), note)
 
     hold_memory()
     seekable = is_seekable(source)
     loaded = [resolve_model(name) for name in models or (options.model,)]
     with opened(options.start, options.end) as reader:
-        video = reader.video
+        video = understood(reader.video, note)
+        if video.tags.matrix != reader.video.tags.matrix:
+            options = replace(options, keep_colour="off")  # its own chroma would mean other colours
         known = film_metadata(reader.info)
         colorists = [Colorist(one.model, video, options, note, known) for one in loaded]
         painter = _Painter(video)
@@ -195,7 +182,7 @@ def preview(
         chosen = thinned(found.sights, count) if not at else found.sights
         tiles = [Tile(sight, [painter(sight, colorist) for colorist in colorists]) for sight in chosen]
         labels = [_label(one.label) for one in loaded]
-        words = [found.skipped, *_words(found, chosen, notices)]
+        words = [found.skipped, *_words(found, chosen, note.said)]
         sheet = draw_sheet(tiles, labels, _title(reader, labels), words)
         _write(target, sheet, overwrite=options.overwrite)
     return PreviewSummary(
@@ -206,7 +193,7 @@ def preview(
         whole=found.whole,
         skipped=found.skipped,
         seconds=time.perf_counter() - started,
-        notices=tuple(notices),
+        notices=note.said,
         models=tuple(labels),
         device=str(colorists[0].device),
     )
@@ -262,8 +249,7 @@ class _Painter:
     """Sights as pictures of the sheet. One for a film."""
 
     def __init__(self, video: VideoInfo) -> None:
-        tags = video.tags if video.tags.matrix in MATRICES else replace(video.tags, matrix=None)
-        space = ColorSpace.of(tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
+        space = ColorSpace.of(video.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
         seen = upright_size(video)
         scale = LONG_SIDE / max(seen)
         upright = max(1, round(seen[1] * scale)), max(1, round(seen[0] * scale))
@@ -278,8 +264,9 @@ class _Painter:
         if sight.in_color:
             return self._paint.picture(ColorFrame(sight.frame, *self._own(sight.frame)))
         seen = sight.seen[colorist.size]
-        found = colorist.color_one(Frame(seen, sight.frame.time, 0, 0))
-        return self._paint.picture(ColorFrame(sight.frame, *self._make(sight.frame.luma, found.ab)))
+        colorist.forget_before(sight.frame.time.pts)
+        ab = colorist.own(Frame(seen, sight.frame.time, 0, 0))
+        return self._paint.picture(ColorFrame(sight.frame, *self._make(sight.frame.luma, ab)))
 
     def _own(self, frame: Frame) -> tuple[Any, Any]:
         if frame.chroma is None:
