@@ -34,6 +34,8 @@ __all__ = ["main"]
 COMMANDS = {
     "run": ("vidcolor.cli.run", "Colour a film."),
     "batch": ("vidcolor.cli.batch", "Colour many films, and go on where it was."),
+    "preview": ("vidcolor.cli.preview", "Show a film's shots in colour on one picture, in seconds."),
+    "compare": ("vidcolor.cli.compare", "Show two films as one video."),
     "anchors": ("vidcolor.cli.anchors", "Write anchor frames as pictures to paint on."),
     "build-dataset": ("vidcolor.cli.build_dataset", "Make a training set of films and pictures."),
     "evaluate": ("vidcolor.cli.evaluate", "Measure how good a model or a result is."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,11 +27,17 @@ from vidcolor.errors import OutputError, UsageError
 from vidcolor.pipeline.options import EncoderOptions, RunOptions
 
 __all__ = [
+    "STDIN",
     "coloring_options",
     "command",
+    "comparing_options",
+    "complete_model",
     "encoding_options",
     "film_range",
+    "may_overwrite",
     "measured_coloring_options",
+    "output_file",
+    "previewing_options",
     "take_encoder",
 ]
 
@@ -40,7 +46,8 @@ STDIN = "-"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def _complete_model(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_model(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Models whose names begin so, for the shell; else files."""
     from vidcolor.models import list_models
 
     names = ["default", *(entry.name for entry in list_models() if not entry.needs_weights)]
@@ -48,27 +55,24 @@ def _complete_model(_: click.Context, __: click.Parameter, incomplete: str) -> l
     return matching or [CompletionItem(incomplete, type="file")]
 
 
-_COLORING = (
+_RANGE = (
     click.option("--ss", "start", type=TIME, help="Start at this time of the input."),
     click.option("--to", "end", type=TIME, help="Stop at this time of the input."),
     click.option("-t", "duration", type=TIME, help="Stop after this much of the input."),
+)
+_MODEL = (
     setting(
         RunOptions,
         "model",
         "--model",
         metavar="NAME|FILE",
-        shell_complete=_complete_model,
+        shell_complete=complete_model,
         help="A model's name (see 'vidcolor models') or a weights file.",
     ),
+)
+_NETWORK = (
     setting(RunOptions, "device", "--device", metavar="auto|cpu|cuda[:N]|mps", help="Where it runs."),
     setting(RunOptions, "precision", "--precision", help="What the network computes in."),
-    setting(
-        RunOptions,
-        "batch_size",
-        "--batch-size",
-        type=click.IntRange(min=1),
-        help="Frames the network gets at once.  [default: found by itself]",
-    ),
     setting(
         RunOptions,
         "network_size",
@@ -76,6 +80,17 @@ _COLORING = (
         type=click.IntRange(min=16),
         help="Short side of the picture the network sees, in pixels.",
     ),
+)
+_BATCH = (
+    setting(
+        RunOptions,
+        "batch_size",
+        "--batch-size",
+        type=click.IntRange(min=1),
+        help="Frames the network gets at once.  [default: found by itself]",
+    ),
+)
+_ANCHORS = (
     setting(
         RunOptions,
         "anchor_every",
@@ -85,6 +100,8 @@ _COLORING = (
         help="Frames, on average, to one the network colours and motion carries on, 1.5 N at most;"
         " off: it colours all.",
     ),
+)
+_WORDS = (
     setting(
         RunOptions,
         "anchors",
@@ -110,6 +127,8 @@ _COLORING = (
         type=click.Path(path_type=str),
         help="A picture of the same place, people or things, which gives them its colours; repeatable.",
     ),
+)
+_COLOR = (
     setting(
         RunOptions,
         "label",
@@ -118,6 +137,8 @@ _COLORING = (
         help="What the film is of, for a model trained with labels.",
     ),
     setting(RunOptions, "saturation", "--saturation", type=Number(0), help="Factor on colours; 0 is grey."),
+)
+_STREAM = (
     setting(
         RunOptions,
         "stream",
@@ -125,6 +146,8 @@ _COLORING = (
         type=click.IntRange(min=0),
         help="Number of the video stream to colour (see 'vidcolor info').  [default: the best one]",
     ),
+)
+_READING = (
     setting(RunOptions, "deinterlace", "--deinterlace", help="Turn fields into frames."),
     setting(
         RunOptions,
@@ -135,24 +158,29 @@ _COLORING = (
         help="Refuse films whose pictures have more pixels; headers may claim more than memory holds.",
     ),
 )
+_COLORING = (*_RANGE, *_MODEL, *_NETWORK, *_BATCH, *_ANCHORS, *_WORDS, *_COLOR, *_STREAM, *_READING)
+_PREVIEWING = (*_RANGE, *_NETWORK, *_ANCHORS, *_COLOR, *_STREAM, *_READING)
 
 
-_KEEPING = setting(
-    RunOptions,
-    "keep_colour",
-    "--keep-colour",
-    help="Shots that pass as they are; auto: those in colour; on: all not plainly grey; off: none.",
+_OWN_COLOR = (
+    setting(
+        RunOptions,
+        "keep_colour",
+        "--keep-colour",
+        help="Shots that pass as they are; auto: those in colour; on: all not plainly grey; off: none.",
+    ),
 )
-_SMOOTHING = setting(
-    RunOptions,
-    "smooth",
-    "--smooth",
-    metavar="0..1",
-    type=Number(0),
-    help="How far flicker is taken out of carried colour; 0: not at all.",
+_SMOOTHING = (
+    setting(
+        RunOptions,
+        "smooth",
+        "--smooth",
+        metavar="0..1",
+        type=Number(0),
+        help="How far flicker is taken out of carried colour; 0: not at all.",
+    ),
 )
 _ENCODING = (
-    _SMOOTHING,
     setting(
         EncoderOptions,
         "codec",
@@ -172,6 +200,8 @@ _ENCODING = (
         type=KEY_VALUE,
         help="Another encoder option; repeatable.",
     ),
+)
+_KEEPING = (
     setting(
         RunOptions,
         "parts",
@@ -189,20 +219,30 @@ _ENCODING = (
 
 def coloring_options(function: Command) -> Command:
     """What part of a film is coloured, and how: the options of every command that colours."""
-    return _with((*_COLORING, _KEEPING), function)
+    return _with((*_COLORING, *_OWN_COLOR), function)
 
 
 def measured_coloring_options(function: Command) -> Command:
     """The same where all of a film is coloured, and nothing encoded."""
-    return _with((*_COLORING, _SMOOTHING), function)
+    return _with((*_COLORING, *_SMOOTHING), function)
+
+
+def previewing_options(function: Command) -> Command:
+    """Those of them that single frames can be coloured by; the model is not among them."""
+    return _with((*_PREVIEWING, *_OWN_COLOR), function)
 
 
 def encoding_options(function: Command) -> Command:
-    """How a film is smoothed, encoded and kept safe: the options of every command that writes one."""
-    return _with(_ENCODING, function)
+    """How a film is smoothed, encoded and kept safe: the options of every command that colours one."""
+    return _with((*_SMOOTHING, *_ENCODING, *_KEEPING), function)
 
 
-def _with(options: tuple[Callable[[Any], Any], ...], function: Command) -> Command:
+def comparing_options(function: Command) -> Command:
+    """What part of films is read, and how a film is encoded."""
+    return _with((*_RANGE, *_READING, *_ENCODING), function)
+
+
+def _with(options: Sequence[Callable[[Command], Command]], function: Command) -> Command:
     for option in reversed(options):
         function = option(function)
     return function
@@ -243,9 +283,9 @@ def command(console: Console, /, source: str, output: str | None, **values: Any)
     bar = wants_bar(progress, quiet)
     reporter = RunReporter(bar=bar, quiet=quiet, verbose=values.pop("verbose"), events=values.pop("as_json"))
     encoder = take_encoder(values)
-    target = _target(source, output, encoder.codec)
+    target = output_file(source, output, encoder.codec)
     yes, no = values.pop("yes"), values.pop("no_overwrite")
-    overwrite = yes or _may_overwrite(source, target, never=no)
+    overwrite = yes or may_overwrite(source, target, never=no)
     _colorize(source, target, RunOptions(encoder=encoder, overwrite=overwrite, **values), reporter)
 
 
@@ -269,8 +309,8 @@ def _refuse_contradictions(values: dict[str, Any]) -> None:
             raise UsageError(f"--{one} and --{other.replace('_', '-')} exclude each other.")
 
 
-def _target(source: str, output: str | None, codec: str | None) -> Path:
-    """The file to write."""
+def output_file(source: str, output: str | None, codec: str | None, word: str = "color") -> Path:
+    """The film to write; ``word``: what its name has that the source's has not."""
     if output == STDIN:
         raise UsageError("A film cannot be written to stdout; give -o the name of a file.")
     if output is not None and not Path(output).is_dir():
@@ -279,11 +319,11 @@ def _target(source: str, output: str | None, codec: str | None) -> Path:
         raise UsageError("The input is not a file, so the output needs a name; give one with -o.")
     from vidcolor.pipeline.names import default_output  # brings PyAV
 
-    beside = default_output(Path(source), codec)
+    beside = default_output(Path(source), codec, word)
     return beside if output is None else Path(output) / beside.name
 
 
-def _may_overwrite(source: str, target: Path, *, never: bool) -> bool:
+def may_overwrite(source: str, target: Path, *, never: bool) -> bool:
     """Whether the output may replace what is there; asks where somebody can answer."""
     if not target.exists() or target.is_dir() or _same(source, target):
         return False  # nothing to lose, or the run refuses for a reason more to the point

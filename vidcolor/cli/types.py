@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import click
 
-__all__ = ["DURATION", "KEY_VALUE", "TIME", "CountOrOff", "Number", "parse_time", "setting"]
+__all__ = ["DURATION", "KEY_VALUE", "SIGNED_TIME", "TIME", "CountOrOff", "Number", "parse_time", "setting"]
 
 
 def setting(owner: type, field: str, *names: str, **more: Any) -> Callable[[Any], Any]:
@@ -65,6 +65,16 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
             self.fail(
                 f"{value!r} is not a time; write seconds (12.5) or HH:MM:SS.frac (1:02:03.5)", param, ctx
             )
+
+
+class _SignedTime(click.ParamType):  # type: ignore[type-arg]
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        if isinstance(value, Fraction):
+            return value
+        amount = _Time().convert(value.removeprefix("-"), param, ctx)
+        return -amount if value.startswith("-") else amount
 
 
 class _Duration(click.ParamType):  # type: ignore[type-arg]
@@ -133,5 +143,6 @@ class CountOrOff(click.ParamType):  # type: ignore[type-arg]
 
 
 TIME = _Time()
+SIGNED_TIME = _SignedTime()
 DURATION = _Duration()
 KEY_VALUE = _KeyValue()

@@ -13,10 +13,10 @@ __all__ = ["default_output"]
 _KEPT = frozenset({".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 
 
-def default_output(source: Path, codec: str | None = None) -> Path:
+def default_output(source: Path, codec: str | None = None, word: str = "color") -> Path:
     """``NAME.color.EXT`` beside the source, in its container where the result can live in it.
 
-    ``codec`` is the encoder asked for; None where the container decides that.
+    ``word`` is what the name gets, ``codec`` the encoder asked for; None where the container decides that.
 
     >>> default_output(Path("films/1912.mov")).as_posix()
     'films/1912.color.mov'
@@ -28,4 +28,4 @@ def default_output(source: Path, codec: str | None = None) -> Path:
     kept = source.suffix.lower() in _KEPT
     if kept and codec is not None:
         kept = container_holds(container_format(source.name), codec)
-    return source.with_name(f"{source.stem}.color{source.suffix if kept else '.mkv'}")
+    return source.with_name(f"{source.stem}.{word}{source.suffix if kept else '.mkv'}")

@@ -31,7 +31,16 @@ import numpy.typing as npt
 
 from vidcolor.frames import Plane
 
-__all__ = ["REACHES", "SMALL", "ShotDetector", "Small", "Verdict", "find_shots", "small_luma"]
+__all__ = [
+    "REACHES",
+    "SMALL",
+    "ShotDetector",
+    "Small",
+    "Verdict",
+    "are_apart",
+    "find_shots",
+    "small_luma",
+]
 
 Small = npt.NDArray[Any]
 """A frame as the detector sees it: ``SMALL``, uint8."""
@@ -169,7 +178,7 @@ class ShotDetector:
         self._path[now] = self._path.get(now - 1, 0.0) + change
         if now == 0 or now - 1 in self._pictures:
             self._changes[now] = 0.0 if last is None else _steady_difference(small, last)
-        elif last is not None and _are_apart(last, small):
+        elif last is not None and are_apart(last, small):
             self._breaks.add(now)
         self._pictures[now] = self._last = small
         self._look_for_mixes(now)
@@ -307,7 +316,7 @@ def find_shots(pictures: Iterable[Small]) -> Iterator[int]:
     yield from (v.index for v in detector.finish() if v.new_shot)
 
 
-def _are_apart(before: Small, after: Small) -> bool:
+def are_apart(before: Small, after: Small) -> bool:
     """Whether two frames some time apart are surely of two shots: what lies between was not seen."""
     return _difference(before, after) >= _LEAST_MIX and _unlikeness(before, after) >= _SURELY_APART
 

@@ -1,0 +1,1 @@
+"""Two films as one video."""
