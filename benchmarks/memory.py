@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Whether memory depends on a film's length.
+"""Whether memory depends on a film's length, and how it depends on the distance of anchors.
 
     python benchmarks/memory.py [--model default] [--seconds 20] [--times 10] [--json FILE]
+    python benchmarks/memory.py --anchor-every 12 48 192 [--size 1280x720]
 
 Runs `vidcolor run` as a process of its own on a film and on one ten times as long, and prints the
 highest resident memory of each, as the system counted it. The shorter film must be long enough for the
-encoder's own buffers to have filled.
+encoder's own buffers to have filled. With `--anchor-every` the same film is run with each distance.
 """
 
 from __future__ import annotations
@@ -38,25 +39,28 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--size", default="1280x720")
+    parser.add_argument("--anchor-every", type=int, nargs="+", metavar="N")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
+    once, longer = (options.seconds, []), (options.seconds * options.times, [])
+    runs = [(options.seconds, ["--anchor-every", str(n)]) for n in options.anchor_every or ()]
 
     peaks = []
     with tempfile.TemporaryDirectory() as folder:
-        for seconds in (options.seconds, options.seconds * options.times):
+        for seconds, more in runs or (once, longer):
             source, target = Path(folder, f"{seconds}.mp4"), Path(folder, "out.mp4")
             film = make_grey_film(source, seconds=seconds, size=(width, height))
             command = [sys.executable, "-m", "vidcolor", "run", str(source), "-o", str(target), "-y", "-q",
-                       "--model", options.model, "--preset", "veryfast"]  # fmt: skip
+                       "--model", options.model, "--preset", "veryfast", *more]  # fmt: skip
             peaks.append(peak_mebibytes(command))
-            print(f"{film}: {peaks[-1]:.0f} MiB", flush=True)
-    ratio = peaks[1] / peaks[0]
-    print(f"{options.times} times as long: {ratio:.3f} times the memory")
+            print(" ".join([f"{film}: {peaks[-1]:.0f} MiB", *more]), flush=True)
+    found = {"model": options.model, "mebibytes": peaks}
+    if not runs:
+        found["ratio"] = peaks[1] / peaks[0]
+        print(f"{options.times} times as long: {found['ratio']:.3f} times the memory")
     if options.json:
-        options.json.write_text(
-            json.dumps({"model": options.model, "mebibytes": peaks, "ratio": ratio}, indent=2) + "\n"
-        )
+        options.json.write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 """How much of a plain transcode's speed `vidcolor run` keeps.
 
     python benchmarks/speed.py [--models grey default] [--seconds 20] [--runs 3] [--preset medium]
+                               [--no-parts]
 
 Plain transcode (decode, encode, nothing between) and each model's run take turns on the same
 black-and-white film with the same encoder settings, so that a machine whose speed drifts is fair to
-all. Everything is counted, from opening the input to the finished file, imports apart.
+all. Everything is counted, from opening the input to the finished file, imports apart. With `--no-parts`
+each model also makes the film in one piece, which shows what parts cost.
 """
 
 from __future__ import annotations
@@ -54,8 +56,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--preset", default="medium")
     parser.add_argument("--crf", default="18")
+    parser.add_argument("--no-parts", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    ways = {name: {"model": name} for name in options.models}
+    if options.no_parts:
+        ways |= {f"{name}, whole": {"model": name, "parts": False} for name in options.models}
     settings = {"preset": options.preset, "crf": options.crf}
     width, height = map(int, options.size.split("x"))
 
@@ -70,14 +76,14 @@ def main() -> None:
             sep="; ",
         )
         for run in range(options.runs + 1):
-            for name in ("transcode", *options.models):
+            for name in ("transcode", *ways):
                 begun = time.perf_counter()
                 if name == "transcode":
                     frames = transcode(source, target, settings)
                 else:
                     frames = colorize(
-                        source, target, model=name, overwrite=True, codec="libx264", preset=options.preset,
-                        crf=float(options.crf),
+                        source, target, overwrite=True, codec="libx264", preset=options.preset,
+                        crf=float(options.crf), **ways[name],
                     ).frames  # fmt: skip
                 # The first round warms caches and is not counted.
                 if run:
@@ -89,7 +95,7 @@ def main() -> None:
         table[name] = {"frames_per_second": statistics.median(values), "share": statistics.median(shares)}
         rate, share = table[name].values()
         print(
-            f"{name:12} {rate:7.1f} frames/s   share {share:.2f}   ({min(shares):.2f} to {max(shares):.2f})"
+            f"{name:14} {rate:7.1f} frames/s   share {share:.2f}   ({min(shares):.2f} to {max(shares):.2f})"
         )
     if options.json:
         options.json.write_text(
