@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -88,6 +89,10 @@ def _one_film(
         early = not seen and code == -getattr(signal, f"SIG{options.signal}")  # Python was still starting
         if wait is None or not (early or code == _CODES[options.signal]):
             wrong.append(f"run {len(lost) + 1} ended with {code}: {err.strip()[-300:]}")
+            return
+        if target.exists():  # killed while it tidied up: the film has its name, its parts may still lie there
+            shutil.rmtree(target.parent / ".killed.mkv.vidcolor", ignore_errors=True)
+            lost.append(0)
             return
         done = _journal(target.parent)
         if (done[-1]["until"] if done else 0) < kept:
