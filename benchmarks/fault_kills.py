@@ -86,13 +86,13 @@ def _one_film(
         code, seen, err = _run(_command(options, target), wait, getattr(signal, f"SIG{options.signal}"))
         if code == 0:
             return
-        early = not seen and code == -getattr(signal, f"SIG{options.signal}")  # Python was still starting
-        if wait is None or not (early or code == _CODES[options.signal]):
-            wrong.append(f"run {len(lost) + 1} ended with {code}: {err.strip()[-300:]}")
-            return
         if target.exists():  # killed while it tidied up: the film has its name, its parts may still lie there
             shutil.rmtree(target.parent / ".killed.mkv.vidcolor", ignore_errors=True)
             lost.append(0)
+            return
+        early = not seen and code == -getattr(signal, f"SIG{options.signal}")  # Python was still starting
+        if wait is None or not (early or code == _CODES[options.signal]):
+            wrong.append(f"run {len(lost) + 1} ended with {code}: {err.strip()[-300:]}")
             return
         done = _journal(target.parent)
         if (done[-1]["until"] if done else 0) < kept:
@@ -106,6 +106,7 @@ def _one_film(
 
 def _command(options: argparse.Namespace, target: Path) -> list[str]:
     arguments = ["run", str(options.film), "-o", str(target), "-t", str(options.seconds), "--json"]
+    arguments += ["--keep-colour", "off"]
     code = _RUN.format(repr(str(options.part)))
     return [sys.executable, "-c", code, *arguments, "--model", options.model, "-c:v", options.codec]
 
