@@ -9,7 +9,6 @@ import re
 import resource
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,21 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import av
-from clips import DATA
+from part_runs import add_film_options, packets, run_command
 
 __all__ = ["add_options", "run"]
 
-_SOURCE = DATA / "video" / "train" / "big_buck_bunny_360p_000-300s.mp4"
-_RUN = """
-import sys
-from fractions import Fraction
-from vidcolor.pipeline import parts
-parts.SHORTEST, parts.LONGEST = Fraction({0}), Fraction({0}) * 2
-{1}
-from vidcolor.cli import main
-sys.exit(main())
-"""
 _ENCODER_DIES = """
 import av.error
 from vidcolor.media.video_encoder import VideoEncoder
@@ -159,19 +147,17 @@ _ACCIDENTS = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", choices=sorted(_ACCIDENTS), action="append", help="repeatable")
-    parser.add_argument("--film", type=Path, default=_SOURCE)
-    parser.add_argument("--seconds", type=float, default=8, help="of the film")
-    parser.add_argument("--part", type=float, default=1, help="shortest part, in seconds of film")
-    parser.add_argument("--model", default="default")
-    # Of the same frames x264 does not always make the same packets, with or without us.
-    parser.add_argument("--codec", default="ffv1")
+    add_film_options(parser, seconds=8, part=1)
 
 
 def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Makes the film once in peace, and once with each accident; returns what was found."""
     whole = folder / "whole.mkv"
     peace = subprocess.run(
-        _command(options, options.film, whole), check=False, capture_output=True, text=True
+        run_command(options, options.film, whole, "--no-progress"),
+        check=False,
+        capture_output=True,
+        text=True,
     )
     if peace.returncode:
         return {"wrong": [f"in peace: {peace.stderr}"]}
@@ -203,18 +189,21 @@ def _one(options: argparse.Namespace, accident: _Accident, case: _Case, whole: P
     shutil.copyfile(options.film, case.source)
     unmount = _mounted(case) if accident.small_disk else None
     try:
-        command = _command(options, case.source, case.target, accident.patch)
+        command = run_command(options, case.source, case.target, "--no-progress", accident.patch)
         limit = None if accident.limit is None else int(accident.limit * whole.stat().st_size)
         code, err = _run(command, case, accident.happens, limit)
         wrong = _wrong_with(accident, case, code, err)
         kept = _frames_done(case)
         case.repair()
         again = subprocess.run(
-            _command(options, case.source, case.target), check=False, capture_output=True, text=True
+            run_command(options, case.source, case.target, "--no-progress"),
+            check=False,
+            capture_output=True,
+            text=True,
         )
         if again.returncode:
             wrong.append(f"after repair: {again.returncode}, {again.stderr}")
-        elif _packets(case.target) != _packets(whole):
+        elif packets(case.target) != packets(whole):
             wrong.append("after repair: the film is not the one that is made in peace")
         elif kept and f"{kept} frames were done by an earlier run" not in again.stdout + again.stderr:
             wrong.append("after repair: what was kept was not used")
@@ -255,13 +244,6 @@ def _mounted(case: _Case) -> Callable[[], object]:
     return lambda: subprocess.run(["umount", str(out)], check=True)
 
 
-def _command(options: argparse.Namespace, source: Path, target: Path, patch: str = "") -> list[str]:
-    code = _RUN.format(repr(str(options.part)), patch)
-    arguments = ["run", str(source), "-o", str(target), "-t", str(options.seconds), "--no-progress"]
-    arguments += ["--keep-colour", "off"]
-    return [sys.executable, "-c", code, *arguments, "--model", options.model, "-c:v", options.codec]
-
-
 def _run(
     command: list[str], case: _Case, happens: Callable[[_Case], None] | None, limit: int | None
 ) -> tuple[int, str]:
@@ -296,12 +278,3 @@ def _entries(case: _Case) -> list[dict[str, Any]]:
 
 def _frames_done(case: _Case) -> int:
     return sum(entry["frames"] for entry in _entries(case))
-
-
-def _packets(path: Path) -> list[tuple[Any, ...]]:
-    with av.open(str(path)) as container:
-        return [
-            (p.stream_index, p.pts, p.dts, p.duration, p.is_keyframe, bytes(p))
-            for p in container.demux()
-            if p.size
-        ]

@@ -8,25 +8,14 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
-import av
-from clips import DATA
+from part_runs import add_film_options, packets, run_command
 
 __all__ = ["add_options", "run"]
 
-_SOURCE = DATA / "video" / "train" / "big_buck_bunny_360p_000-300s.mp4"
-_RUN = """
-import sys
-from fractions import Fraction
-from vidcolor.pipeline import parts
-parts.SHORTEST, parts.LONGEST = Fraction({0}), Fraction({0}) * 2
-from vidcolor.cli import main
-sys.exit(main())
-"""
 _CODES = {"KILL": -signal.SIGKILL, "TERM": 128 + signal.SIGTERM, "INT": 130}
 
 
@@ -34,19 +23,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, default=20, help="kills")
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--signal", choices=sorted(_CODES), default="KILL")
-    parser.add_argument("--film", type=Path, default=_SOURCE)
-    parser.add_argument("--seconds", type=float, default=30, help="of the film")
-    parser.add_argument("--part", type=float, default=2, help="shortest part, in seconds of film")
-    parser.add_argument("--model", default="default")
-    # Of the same frames x264 does not always make the same packets, with or without us.
-    parser.add_argument("--codec", default="ffv1")
+    add_film_options(parser, seconds=30, part=2)
 
 
 def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Makes the film once in peace, and with kills as often as it takes for all of them; what was found."""
     whole, target = folder / "whole.mkv", folder / "killed.mkv"
     begun = time.perf_counter()
-    subprocess.run(_command(options, whole), check=True, capture_output=True)
+    subprocess.run(run_command(options, options.film, whole, "--json"), check=True, capture_output=True)
     peaceful = time.perf_counter() - begun
     draw = random.Random(options.seed)
     wrong: list[str] = []
@@ -54,7 +38,7 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     films = 0
     while len(lost) < options.count and not wrong:
         _one_film(options, target, draw, peaceful, lost, wrong)
-        if target.exists() and _packets(target) != _packets(whole):
+        if target.exists() and packets(target) != packets(whole):
             wrong.append("the film is not the one that is made in peace")
         left = sorted(path.name for path in folder.iterdir())
         if not wrong and left != sorted((target.name, whole.name)):
@@ -83,7 +67,11 @@ def _one_film(
     while True:
         # Early and late in the run, and while it starts and joins.
         wait = draw.uniform(0, 1.1 * peaceful) if len(lost) < options.count else None
-        code, seen, err = _run(_command(options, target), wait, getattr(signal, f"SIG{options.signal}"))
+        code, seen, err = _run(
+            run_command(options, options.film, target, "--json"),
+            wait,
+            getattr(signal, f"SIG{options.signal}"),
+        )
         if code == 0:
             return
         if target.exists():  # killed while it tidied up: the film has its name, its parts may still lie there
@@ -104,13 +92,6 @@ def _one_film(
         lost.append(max(0, seen - kept))
 
 
-def _command(options: argparse.Namespace, target: Path) -> list[str]:
-    arguments = ["run", str(options.film), "-o", str(target), "-t", str(options.seconds), "--json"]
-    arguments += ["--keep-colour", "off"]
-    code = _RUN.format(repr(str(options.part)))
-    return [sys.executable, "-c", code, *arguments, "--model", options.model, "-c:v", options.codec]
-
-
 def _run(command: list[str], wait: float | None, number: int) -> tuple[int, int, str]:
     """A run killed after ``wait`` seconds: its exit status, the frames it said it had, and its words."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -127,12 +108,3 @@ def _run(command: list[str], wait: float | None, number: int) -> tuple[int, int,
 def _journal(folder: Path) -> list[dict[str, Any]]:
     path = folder / ".killed.mkv.vidcolor" / "journal.json"
     return json.loads(path.read_text())["parts"] if path.exists() else []
-
-
-def _packets(path: Path) -> list[tuple[Any, ...]]:
-    with av.open(str(path)) as container:
-        return [
-            (p.stream_index, p.pts, p.dts, p.duration, p.is_keyframe, bytes(p))
-            for p in container.demux()
-            if p.size
-        ]
