@@ -30,8 +30,14 @@ def text(data: Mapping[str, Any]) -> str:
 
 
 def left_out(data: Mapping[str, Any]) -> list[str]:
-    """A sentence for each figure that is missing."""
-    return [f"{FIGURES[name].title} is left out: {why}." for name, why in data["left_out"].items()]
+    """A sentence for each reason why figures are missing."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in data["left_out"].items():
+        by_reason.setdefault(why, []).append(FIGURES[name].title)
+    return [
+        f"{' and '.join(titles)} {'is' if len(titles) == 1 else 'are'} left out: {why}."
+        for why, titles in by_reason.items()
+    ]
 
 
 def markdown(data: Mapping[str, Any]) -> str:
