@@ -61,7 +61,9 @@ def test_a_picture_may_count_by_the_logarithm_of_its_error() -> None:
     lab = lab_of(110 * torch.cat((TRUTH, TRUTH + 0.1)))
     objective = Objective(LossOptions(name="mse", picture_floor=0.01), "ab")
     first = (0.1**2 + 0.2**2 + 0 + 1) / 4
-    assert objective(raw, lab).item() == pytest.approx((math.log(first + 0.01) + math.log(0.02)) / 2, rel=1e-5)
+    assert objective(raw, lab).item() == pytest.approx(
+        (math.log(first + 0.01) + math.log(0.02)) / 2, rel=1e-5
+    )
 
 
 def test_msle_keeps_a_way_back_for_what_strayed_below() -> None:
@@ -189,7 +191,11 @@ def test_adversarial_losses() -> None:
             "ab",
             "There is no loss 'l3'; 'loss.name' is one of l2, l1, mse, msle",
         ),
-        (LossOptions(name="cross-entropy", picture_floor=0.1), "bins", "'loss.picture_floor' is for losses on"),
+        (
+            LossOptions(name="cross-entropy", picture_floor=0.1),
+            "bins",
+            "'loss.picture_floor' is for losses on",
+        ),
         (LossOptions(name="l2"), "bins", "'l2' does not fit .* bins; take one of cross-entropy"),
         (
             LossOptions(name="cross-entropy"),

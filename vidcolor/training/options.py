@@ -78,8 +78,8 @@ class DataOptions:
     motion (:mod:`vidcolor.training.carried`); they are other samples than those of ``hints``. Only for models
     that take hints, and for pictures that ``build-dataset`` took whole from a film, more than one a shot."""
     evenness: float = number(0.0, least=0, most=1)
-    """How evenly labels are drawn: each in proportion to its pictures' number to the power 1 - evenness. 0: as
-    many as there are; 1: every label as often as every other (B5). Without labels nothing changes."""
+    """How evenly labels are drawn: each in proportion to its pictures' number to the power 1 - evenness.
+    0: as many as there are; 1: every label as often as every other (B5). Without labels nothing changes."""
     labels: bool = False
     """The network is told each picture's label (A7); its model's options get the names. Only for unet."""
     metadata: bool = False
@@ -118,9 +118,9 @@ class LossOptions:
     rarity_limit: float = number(4.0, least=1)
     """Largest weight with a loss on colours; weights of bins are not cut."""
     picture_floor: float = number(0.0, least=0)
-    """Above 0, the loss of a picture is the logarithm of its mean loss plus this, in the network's own units: as
-    PSNR counts, so that halving a small error is worth as much as halving a large one. Only with a loss on
-    colours."""
+    """Above 0, the loss of a picture is the logarithm of its mean loss plus this, in the network's own
+    units: as PSNR counts, so that halving a small error is worth as much as halving a large one. Only with a
+    loss on colours."""
     soft: bool = False
     """Cross-entropy against the 10 nearest bins (E6) instead of the nearest one."""
     blur: float = number(0.0, least=0)
