@@ -34,18 +34,22 @@ class Means:
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self._names = names
-        self._sums = np.zeros((_MOST, len(names)))
-        self._counts = np.zeros((_MOST, len(names)))
+        self._sums, self._counts = (np.zeros((0, len(names))) for _ in range(2))
+        """As long as there are units, with some room."""
         self._units = 0
 
     def add(self, unit: int, values: Mapping[str, float]) -> None:
         """A picture's figures; those that are missing or not finite do not count."""
         self._units = max(self._units, unit + 1)
+        row = unit % _MOST
+        if row >= len(self._sums):
+            more = np.zeros((min(2 * row + 8, _MOST) - len(self._sums), len(self._names)))
+            self._sums, self._counts = (np.vstack([rows, more]) for rows in (self._sums, self._counts))
         for place, name in enumerate(self._names):
             value = values.get(name, math.nan)
             if math.isfinite(value):
-                self._sums[unit % _MOST, place] += value
-                self._counts[unit % _MOST, place] += 1
+                self._sums[row, place] += value
+                self._counts[row, place] += 1
 
     @property
     def units(self) -> int:
@@ -90,8 +94,7 @@ class Rebalanced:
     """
 
     def __init__(self, bins: int = 313) -> None:
-        self._gains = np.zeros((_MOST, bins), np.float32)
-        self._counts = np.zeros((_MOST, bins), np.float32)
+        self._gains, self._counts = (np.zeros((_MOST, bins)) for _ in range(2))
         self._units = self._pictures = 0
 
     def add(self, unit: int, gains: npt.NDArray[Any], counts: npt.NDArray[Any]) -> None:
@@ -104,7 +107,7 @@ class Rebalanced:
     def interval(self, seed: int) -> dict[str, float | int | None] | None:
         """As of :class:`Means`; None: there was no pixel."""
         used = slice(0, min(self._units, _MOST))
-        gains, counts = self._gains[used].astype(np.float64), self._counts[used].astype(np.float64)
+        gains, counts = self._gains[used], self._counts[used]
         if not counts.any():
             return None
         # Resamples have the weights of all pixels too: of fewer pictures, rare bins would be missing.

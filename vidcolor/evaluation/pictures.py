@@ -23,12 +23,12 @@ from vidcolor.datasets.manifest import DATASET, MANIFEST, Picture, open_set
 from vidcolor.datasets.sources import find_pictures
 from vidcolor.datasets.split import draw_order
 from vidcolor.errors import InputError
-from vidcolor.evaluation.intervals import LEAST, Means
+from vidcolor.evaluation.intervals import LEAST
 from vidcolor.evaluation.kept import Extremes, Thinned
 from vidcolor.evaluation.options import EvaluateOptions
 from vidcolor.evaluation.outcome import FORMAT, Gallery, Outcome, Panel, jpeg
 from vidcolor.evaluation.perceptual import Perceptual
-from vidcolor.evaluation.stills import NAMES, Stills, grey_of
+from vidcolor.evaluation.stills import Groups, Stills, grey_of
 from vidcolor.frames import NOTHING_KNOWN, ChromaLayout, ColorTags, Frame, Timestamp, VideoInfo
 from vidcolor.models import ColorModel, resolve_model
 from vidcolor.pipeline.colorist import Colorist
@@ -290,7 +290,7 @@ class _Gathered:
     def __init__(self, options: EvaluateOptions) -> None:
         self._options = options
         self._stills, self._perceptual = Stills(), Perceptual()
-        self._groups: dict[str, Means] = {}
+        self._groups = Groups()
         self._rows = Thinned[dict[str, Any]](_ROWS)
         self._worst, self._best = (Extremes[tuple[int, Panel]](_PANELS, 0.0) for _ in range(2))
         self._between = Thinned[tuple[int, Panel]](_BETWEEN)
@@ -305,8 +305,7 @@ class _Gathered:
         result, truth = item.result, item.truth
         figures = self._stills.add(item.number, result, truth, more=self._perceptual.add(result, truth))
         if item.source:
-            group = self._groups.setdefault(item.source, Means(NAMES))
-            group.add(group.units, figures)
+            self._groups.add(item.source, figures)
         if len(self._sizes) < 2:
             self._sizes.add(truth.shape[1::-1])
         row = {"name": item.name, **{name: round(value, 4) for name, value in figures.items()}}
@@ -333,6 +332,7 @@ class _Gathered:
         if self.count < LEAST:
             words(f"There are no intervals: {self.count} pictures are too few.")
         figures = self._stills.figures(options.seed)
+        groups = self._groups.found(options.seed)
         fid = self._perceptual.fid()
         if fid is not None:
             figures["fid"] = {"mean": fid, "low": None, "high": None, "count": self.count}
@@ -349,21 +349,11 @@ class _Gathered:
             "figures": figures,
             "curves": self._stills.curves(),
             "left_out": dict(self._perceptual.left_out),
-            "groups": self._by_group(),
+            "groups": groups if len(groups) > 1 else {},
             "pictures": {"every": self._rows.stride, "rows": self._rows.found},
             "notices": list(words.said),
         }
         return Outcome(data, self._gallery() if options.pictures else Gallery())
-
-    def _by_group(self) -> dict[str, dict[str, Any]]:
-        """Means of each label or film, where there are several."""
-        if len(self._groups) < 2:
-            return {}
-        names = ("psnr", "psnr_grey", "gain", "ssim", "ciede2000", "colorfulness", "true_colorfulness")
-        return {
-            group: {"pictures": means.units, **{name: means.mean(name) for name in names}}
-            for group, means in sorted(self._groups.items())
-        }
 
     def _gallery(self) -> Gallery:
         kept = [panel for _, _, panel in (*self._worst.found(), *self._best.found())]
