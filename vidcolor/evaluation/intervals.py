@@ -65,7 +65,7 @@ class Means:
         """``mean``, ``low``, ``high`` and ``count`` of each figure there is; no low and high of few units."""
         used = slice(0, min(self._units, _MOST))
         sums, counts = self._sums[used], self._counts[used]
-        totals = _resampled(np.hstack([sums, counts]), self._units, seed)
+        totals = _resampled(np.hstack([sums, counts]), seed)
         found: dict[str, dict[str, float | int | None]] = {}
         for place, name in enumerate(self._names):
             count = int(counts[:, place].sum())
@@ -81,7 +81,7 @@ class Means:
         pair = self._sums[used][:, [self._names.index(above), self._names.index(below)]]
         if not pair[:, 1].sum() > 0:
             return None
-        low, high = _ends(_resampled(pair, self._units, seed), 0, 1)
+        low, high = _ends(_resampled(pair, seed), 0, 1)
         count = int(self._counts[used, self._names.index(above)].sum())
         return {"mean": float(pair[:, 0].sum() / pair[:, 1].sum()), "low": low, "high": high, "count": count}
 
@@ -114,7 +114,7 @@ class Rebalanced:
         common = counts.sum(0)
         weights = np.divide(1, common, out=np.zeros_like(common), where=common > 0)
         rows = np.stack([gains @ weights, counts @ weights], 1)
-        low, high = _ends(_resampled(rows, self._units, seed), 0, 1)
+        low, high = _ends(_resampled(rows, seed), 0, 1)
         mean = float(rows[:, 0].sum() / rows[:, 1].sum())
         return {"mean": mean, "low": low, "high": high, "count": self._pictures}
 
@@ -125,9 +125,10 @@ def _draws(units: int, seed: int) -> npt.NDArray[np.float64]:
     return rng.multinomial(units, np.full(units, 1 / units), size=_RESAMPLES).astype(np.float64)
 
 
-def _resampled(rows: npt.NDArray[Any], units: int, seed: int) -> npt.NDArray[np.float64] | None:
-    """Sums of each column in each resample; None: too few units."""
-    return _draws(len(rows), seed) @ rows if units >= LEAST else None
+def _resampled(rows: npt.NDArray[Any], seed: int) -> npt.NDArray[np.float64] | None:
+    """Sums of each column in each resample; None: too few units. Units of which nothing is known are none."""
+    known = rows[rows.any(1)]
+    return _draws(len(known), seed) @ known if len(known) >= LEAST else None
 
 
 def _ends(

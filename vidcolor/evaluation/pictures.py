@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import groupby
@@ -94,13 +95,13 @@ def evaluate_set(
     loaded = resolve_model(run.model)
     words = Notices(notify)
     reading = _Reading(pictures, options, words, len(pictures))
-    with_colors = _colored(prefetch(reading.items(), _READ_AHEAD), loaded.model, run, words)
     gathered = _Gathered(options)
     started = time.perf_counter()
-    for item in with_colors:
-        gathered.add(item)
-        if progress is not None:
-            progress(Progress(gathered.count, len(pictures), time.perf_counter() - started))
+    with closing(prefetch(reading.items(), _READ_AHEAD)) as items:
+        for item in _colored(items, loaded.model, run, words):
+            gathered.add(item)
+            if progress is not None:
+                progress(Progress(gathered.count, len(pictures), time.perf_counter() - started))
     reading.finish(folder)
     told = {
         "input": os.fspath(folder),
@@ -135,8 +136,9 @@ def evaluate_folders(
     words, alone = Notices(notify), len(named[0]) + len(named[1]) - 2 * len(both)
     if alone:
         words(f"{counted(alone, 'picture')} without a partner of its name in the other folder: left out.")
+    chosen_names = _limited(both, both, options)
     gathered, started = _Gathered(options), time.perf_counter()
-    for number, name in enumerate(_limited(both, both, options)):
+    for number, name in enumerate(chosen_names):
         result, truth = (_read(place[name]) for place in named)
         if result is None or truth is None:
             raise InputError(f"{name} cannot be read as a picture in both folders.")
@@ -149,7 +151,7 @@ def evaluate_folders(
         result, truth = (_sized(rgb, options.size) for rgb in (result, truth))
         gathered.add(_Item(number, name, "", truth, _frame(truth, number), None, result))
         if progress is not None:
-            progress(Progress(gathered.count, len(both), time.perf_counter() - started))
+            progress(Progress(gathered.count, len(chosen_names), time.perf_counter() - started))
     return gathered.outcome({"input": os.fspath(results), "truth": os.fspath(truths)}, words)
 
 
