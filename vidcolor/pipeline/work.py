@@ -42,7 +42,7 @@ _Entry = dict[str, Any]
 class Heard(Protocol):
     """Tells by a digest what is said of a part; see :meth:`vidcolor.pipeline.hearing.Hearing.digest`."""
 
-    def __call__(self, first: int | None, after: int | None, last: int | None, *, watched: bool) -> str: ...
+    def __call__(self, first: int | None, after: int | None, last: int | None) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Gap:
     """Time of the last frame before them, in the result's time base."""
 
 
-_FORMAT = 2
+_FORMAT = 3
 _JOURNAL = "journal.json"
 _LOCK = "lock"
 _LONGEST_NAME = 255
@@ -254,13 +254,12 @@ class WorkFolder:
         """The file of the next part."""
         return self._place(self._number)
 
-    def add(self, part: WrittenPart, border: Border | None, *, watched: bool) -> None:
+    def add(self, part: WrittenPart, border: Border | None) -> None:
         """Takes a finished part into the journal.
 
         Args:
             part: the file at :meth:`place`.
             border: how it ended; None: with the film.
-            watched: see :class:`Border`.
 
         Raises:
             InputError: the input is no longer what it was, so that the part may not be what it should.
@@ -270,7 +269,7 @@ class WorkFolder:
         number, place = self._number, self.place()
         before = self._entries[number - 1]["until"] if number else 0
         entry: _Entry = {"file": place.name, "last": border is None, **asdict(part)}
-        entry |= {"until": before + part.frames, "watched": watched}
+        entry["until"] = before + part.frames
         if border is not None:
             entry["border"] = {"pts": border.pts, "continued": border.continued, "marks": border.marks}
             with writing(self._final):
@@ -332,7 +331,7 @@ class WorkFolder:
         )
         if self._goes_on(last):
             end = None  # nobody knows yet where it ends
-        return self._heard(begin, after, end, watched=self._entries[number]["watched"])
+        return self._heard(begin, after, end)
 
     # The journal
 
@@ -400,7 +399,7 @@ def _checked(told: Any) -> _Entry | None:
         entry: _Entry = {
             **{name: str(told[name]) for name in ("file", "digest", "heard")},
             **{name: int(told[name]) for name in ("size", "frames", "last_ticks", "until")},
-            **{name: bool(told[name]) for name in ("last", "watched")},
+            "last": bool(told["last"]),
         }
         if not entry["last"]:
             border = told["border"]
