@@ -369,7 +369,7 @@ class WorkFolder:
 
     def _write_journal(self) -> None:
         journal = {"format": _FORMAT, "identity": self._identity, "parts": self._entries}
-        text = json.dumps(journal, indent=1).encode()
+        text = json.dumps(journal).encode()
         self._write(self.path / _JOURNAL, lambda file: file.write(text))
 
     def _write(self, path: Path, write: Callable[[Any], object]) -> None:
