@@ -24,6 +24,7 @@ from vidcolor.color.planes import chroma_to_rgb
 from vidcolor.color.resize import shrink
 from vidcolor.errors import InputError
 from vidcolor.frames import ColorFrame, Frame, VideoInfo
+from vidcolor.media.picture_file import read_picture_file
 from vidcolor.pipeline.advice import Said
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.keep import Shots
@@ -49,10 +50,7 @@ def read_reference(path: str, video: VideoInfo) -> Reference:
         InputError: it cannot be read, or it is grey.
     """
     name = Path(path).name
-    try:
-        data = np.frombuffer(Path(path).read_bytes(), np.uint8)
-    except OSError as error:
-        raise InputError(f"The reference {path!r} cannot be read: {error.strerror}.") from None
+    data = np.frombuffer(read_picture_file(Path(path), "The reference "), np.uint8)
     try:
         bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     except cv2.error:  # it claims more pixels than OpenCV reads
