@@ -26,6 +26,7 @@ from torch import Tensor
 from vidcolor.color.grey import GREYS, lightness_of_grey, to_grey
 from vidcolor.color.lab import rgb_to_xyz_matrix, transfer_curve, xyz_to_lab
 from vidcolor.errors import InputError, UsageError
+from vidcolor.media.picture_file import read_picture_file
 from vidcolor.pipeline.prefetch import prefetch
 from vidcolor.training import augment
 from vidcolor.training.augment import Pixels, View, Window
@@ -128,7 +129,8 @@ class PictureStore:
 
 def read_pixels(path: Path, shortest: int) -> Pixels:
     """A picture file as RGB, its short side at most that long."""
-    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    data = np.frombuffer(read_picture_file(path), np.uint8)
+    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if bgr is None:
         raise InputError(f"{str(path)!r} cannot be read as a picture.")
     height, width = bgr.shape[:2]
