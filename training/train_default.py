@@ -42,6 +42,10 @@ FILMS = {
     "highway02.avi": ("highway", 0.5),
 }
 """Films to learn from, what their pictures are called, and how far apart these are, in seconds."""
+TITLES = 200
+"""Cards of grey text, from the second stage on: text and titles are to stay grey."""
+FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX,
+         cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_SCRIPT_COMPLEX)  # fmt: skip
 LEAST_COLOR, LEAST_LIGHT = 4.0, 12.0
 """Colourfulness and mean code of a frame that is worth learning from."""
 
@@ -88,6 +92,44 @@ def extract(film: Path, folder: Path, apart: float) -> None:
                 cv2.imwrite(str(folder / name), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
 
 
+def draw_titles(folder: Path) -> Path:
+    """``folder`` with cards as ``train/titles/NNN.png``: lines of text on a plain or shaded ground, some in a
+    frame, all grey. ``test`` has two."""
+    if folder.exists():
+        return folder
+    aside = folder.with_name(folder.name + ".part")
+    shutil.rmtree(aside, ignore_errors=True)
+    for number in range(TITLES):
+        to = aside / ("test" if number < 2 else "train") / "titles"
+        to.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(to / f"{number:03d}.png"), title(np.random.default_rng(number)))
+    return aside.rename(folder)
+
+
+def title(rng: np.random.Generator) -> np.ndarray:
+    """A card, ``(160, 160 to 284)`` uint8 grey."""
+    height, width = held_out.SHORT_SIDE, int(rng.integers(160, 285))
+    dark, light = rng.integers(0, 90), rng.integers(150, 256)
+    ground, ink = (dark, light) if rng.random() < 0.8 else (light, dark)
+    slope = np.linspace(-1, 1, width)[None] * rng.uniform(-25, 25)
+    slope = slope + np.linspace(-1, 1, height)[:, None] * rng.uniform(-25, 25)
+    card = np.clip(ground + slope, 0, 255).astype(np.uint8)
+    if rng.random() < 0.4:
+        edge = int(rng.integers(4, 14))
+        cv2.rectangle(card, (edge, edge), (width - edge, height - edge), float(ink), int(rng.integers(1, 4)))
+    font, size = FONTS[rng.integers(len(FONTS))], rng.uniform(0.35, 1.1)
+    lines = int(rng.integers(1, 1 + min(6, int(4 / size))))
+    for line in range(lines):
+        letters = "".join(rng.choice(list("ABCDEFGHIJKLMNOPQRSTUVWXYZ  abcdefghijklmnopqrstuvwxyz.,!'"), 24))
+        text = letters[: max(int(width / (22 * size)), 2)]
+        wide = cv2.getTextSize(text, font, size, 1)[0][0]
+        down = int(height * (line + 1) / (lines + 1))
+        thick = int(rng.integers(1, 3))
+        cv2.putText(card, text, ((width - wide) // 2, down), font, size, float(ink), thick, cv2.LINE_AA)
+    noise = rng.normal(0, rng.uniform(0, 8), card.shape)
+    return np.clip(card + noise, 0, 255).round().astype(np.uint8)
+
+
 def shrunk(picture: np.ndarray) -> np.ndarray:
     height, width = picture.shape[:2]
     scale = held_out.SHORT_SIDE / min(height, width)
@@ -95,12 +137,12 @@ def shrunk(picture: np.ndarray) -> np.ndarray:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
-def run_stage(stage: str, pictures: Path, work: Path, changes: list[tuple[str, str]]) -> bool:
+def run_stage(stage: str, pictures: list[Path], work: Path, changes: list[tuple[str, str]]) -> bool:
     """Trains a stage, from its beginning or from where it was; whether it is finished."""
     output = work / f"{stage}.safetensors"
     recipe = load_recipe(stage, changes)
     begun = (work / f"{stage}.training").exists()
-    outcome = train(recipe, [pictures], output, resume=begun, overwrite=begun, device="cpu",
+    outcome = train(recipe, pictures, output, resume=begun, overwrite=begun, device="cpu",
                     notify=lambda sentence: print(sentence, file=sys.stderr), progress=tell)  # fmt: skip
     print(stage, outcome.reason, outcome.held_out, flush=True)
     return outcome.reason == "finished"
@@ -148,6 +190,7 @@ def main() -> None:
     started = time.monotonic()
     options.work.mkdir(parents=True, exist_ok=True)
     pictures = lay_out(options.data, options.work / "pictures")
+    titles = draw_titles(options.work / "titles")
     done: list[str] = []
     for stage in STAGES:
         steps = round(load_recipe(stage).run.steps * options.share)
@@ -159,7 +202,8 @@ def main() -> None:
             if left <= 0:
                 break
             changes += [("run.time_limit", str(left))]
-        finished = run_stage(stage, pictures, options.work, changes)
+        seen = [pictures, titles] if done else [pictures]
+        finished = run_stage(stage, seen, options.work, changes)
         done.append(stage)
         if not finished:
             break
