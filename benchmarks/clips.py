@@ -31,9 +31,15 @@ def frames_of(path: Path | None, size: tuple[int, int]) -> Iterator[np.ndarray]:
         step += 3
 
 
-def make_grey_film(path: Path, *, seconds: float, size: tuple[int, int] = (1280, 720), rate: int = 24) -> str:
+def make_grey_film(
+    path: Path,
+    *,
+    seconds: float,
+    size: tuple[int, int] = (1280, 720),
+    rate: int = 24,
+    source: Path = DATA / "video" / "demo" / "big_buck_bunny_720p_5s.mp4",
+) -> str:
     """Writes a black-and-white H.264 film; returns in words what it shows."""
-    source = DATA / "video" / "demo" / "big_buck_bunny_720p_5s.mp4"
     width, height = size
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "16"})

@@ -257,13 +257,17 @@ def test_a_folder_of_pictures_with_classes(tmp_path: Path) -> None:
     photographs(tmp_path / "in/dogs", 20, start=100)
     (tmp_path / "in/dogs/readme.txt").write_text("not a picture")
     (tmp_path / "in/dogs/broken.jpg").write_bytes(b"not a picture either")
+    done, data = cv2.imencode(".jpg", np.random.default_rng(3).integers(0, 256, (96, 96, 3)).astype(np.uint8))
+    assert done
+    (tmp_path / "in/dogs/cut.jpg").write_bytes(data.tobytes()[:-100])
     told: list[str] = []
     root, summary = build(tmp_path, tmp_path / "in", notify=told.append)
     assert head(root)["labels"] == {"cats": {"train": 8, "test": 2}, "dogs": {"train": 16, "test": 4}}
     assert summary.labels == ("cats", "dogs")
-    assert summary.left_out == {"unreadable": 1}
-    assert len(told) == 1
+    assert summary.left_out == {"unreadable": 2}
+    assert len(told) == 2
     assert "broken.jpg is not a picture" in told[0]
+    assert "cut.jpg' is cut short" in told[1]
     assert {entry["source"] for entry in lines(root)} >= {"cats/003.png", "dogs/119.png"}
     opened = open_set(root)
     assert opened.labels == ("cats", "dogs")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import os
 import subprocess
 import sys
@@ -533,3 +535,28 @@ def test_frames_are_read_once(tmp_path: Path) -> None:
         list(reader.frames())
         with pytest.raises(RuntimeError, match="once"):
             next(reader.frames())
+
+
+class Failing(io.BytesIO):
+    """An open file whose disk breaks in the middle."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.tell() > len(self.getbuffer()) // 2:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().read(size)
+
+
+def test_an_open_file_that_breaks_in_the_middle_ends_there(tmp_path: Path) -> None:
+    film = make_clip(tmp_path / "a.mkv", frames=200, size=(160, 120), options=MANY_KEYS)
+    found = Reading(Failing(film.read_bytes()))
+    assert 20 < len(found.frames) < 180
+    assert any("breaks off" in notice for notice in found.notices)
+
+
+def test_an_open_file_that_cannot_be_read_at_all_is_told_of(tmp_path: Path) -> None:
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(InputError, match="cannot be opened: Input/output error"):
+        VideoReader(Broken(b"x"))

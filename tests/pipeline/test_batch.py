@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -534,10 +535,49 @@ def test_a_worker_that_dies_costs_its_film_and_is_replaced(tmp_path: Path) -> No
     assert not second.process.is_alive()
 
 
-def test_two_jobs_make_what_one_run_makes(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+@pytest.mark.parametrize(
+    ("rate", "kept"), [(2, True), (24, False)], ids=["in its second part", "in its first"]
+)
+def test_a_film_that_kills_its_worker_leaves_only_what_is_done(here: Path, rate: int, kept: bool) -> None:
+    (here / "in").mkdir()
+    source = make_clip(
+        here / "in/a.mkv", size=(640, 360), frames=200, rate=rate, pix_fmt="gray", codec="ffv1"
+    )  # parts last 10 s
+    touch(here / "in/junk.mkv", "no film")
+    options = replace(OPTIONS, model="grey", encoder=EncoderOptions(codec="ffv1"))
+    batch = BatchOptions(output=Path("out"), inputs=("in",))
+    told: list[Event] = []
+
+    def kill(event: Event) -> None:
+        told.append(event)
+        if event.kind == "progress" and event.facts["frame"] > 25:
+            for child in multiprocessing.active_children():
+                child.kill()
+
+    totals = color_films(batch, options, kill)
+    assert [Path(name).name for name, _ in totals.failed] == ["a.mkv", "junk.mkv"]
+    why = totals.failed[0][1]
+    assert "ended by SIGKILL" in why
+    work = here / "out/.a.color.mkv.vidcolor"
+    assert work.is_dir() == kept
+    assert (f"frames are done and kept in {work.resolve()}" in why) == kept
+    assert not list((here / "out").glob(".junk*"))
+    told.clear()
+    assert color_films(batch, options, told.append).counts["done"] == 1
+    notices = [event.facts["message"] for event in told if event.kind == "notice"]
+    assert any("done by an earlier run" in notice for notice in notices) == kept
+    assert len(decode_pts(here / "out/a.color.mkv")) == len(decode_pts(source)) == 200
+    assert sorted(path.name for path in (here / "out").iterdir()) == [
+        ".vidcolor-batch.jsonl", "a.color.mkv", "report.json"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("codec", ["ffv1", "libx264"])
+def test_two_jobs_make_what_one_run_makes(tmp_path: Path, codec: str) -> None:
     (tmp_path / "in").mkdir()
     films = [make_clip(tmp_path / "in" / f"{n}.mkv", frames=10 + n, audio=1) for n in range(4)]
-    lossless = replace(OPTIONS, encoder=EncoderOptions(codec="ffv1"))
+    lossless = replace(OPTIONS, encoder=EncoderOptions(codec=codec))
     batch = BatchOptions(output=tmp_path / "out", inputs=(str(tmp_path / "in"),), jobs=2, devices=("cpu",))
     totals = color_films(batch, lossless, lambda event: None)
     assert totals.counts["done"] == len(films) == 4

@@ -124,10 +124,14 @@ def test_what_cannot_serve_is_refused_before_anything_is_written(tmp_path: Path)
     text = tmp_path / "text.png"
     text.write_text("no picture")
     plain = save(tmp_path / "grey.png", np.repeat(scene(9)[..., :1], 3, 2))
+    save(tmp_path / "whole.jpg", scene(9))
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes((tmp_path / "whole.jpg").read_bytes()[:-100])
     for path, problem in (
         (tmp_path / "none.png", "cannot be read"),
         (tmp_path, "cannot be read"),
         (text, "is no picture"),
+        (cut, "The reference '.*cut.jpg' is cut short"),
         (plain, "is grey"),
     ):
         with pytest.raises(InputError, match=problem):

@@ -462,12 +462,12 @@ def frames_of(levels: list[int]) -> Iterator[Frame]:
         yield Frame(luma, Timestamp(index, Fraction(1, RATE)), 1, index)
 
 
-def borders(feed: Feed, *, may_split: bool = True) -> tuple[list[list[int]], list[Border]]:
+def borders(feed: Feed) -> tuple[list[list[int]], list[Border]]:
     """Numbers of the frames of each part, and the borders between."""
     numbers, found = [], []
     continued = False
     while True:
-        numbers.append([frame.index for frame, _ in feed.part(continued, lambda: may_split)])
+        numbers.append([frame.index for frame, _ in feed.part(continued)])
         if feed.border is None:
             return numbers, found
         found.append(feed.border)
@@ -481,11 +481,6 @@ def test_parts_end_with_shots_or_after_the_longest_time() -> None:
     assert [(b.frames, b.pts, b.continued) for b in found] == [
         (15, 15, False), (39, 39, True), (63, 63, True)
     ]  # fmt: skip
-
-
-def test_where_a_shot_must_not_be_parted_it_is_not() -> None:
-    numbers, _ = borders(Feed(frames_of([1] * 15 + [2] * 50), 8, in_shots=True), may_split=False)
-    assert numbers == [list(range(15)), list(range(15, 65))]
 
 
 def test_parts_from_a_border_on_are_the_same() -> None:

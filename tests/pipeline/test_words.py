@@ -531,6 +531,12 @@ def damaged(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:400])
 
 
+def cut_short(folder: Path) -> None:
+    path = as_jpeg(folder / "00-00-00.000.png", read(folder / "00-00-00.000.png"))
+    path.write_bytes(path.read_bytes()[:-100])
+    (folder / "00-00-00.000.png").unlink()
+
+
 def no_picture(folder: Path) -> None:
     (folder / "00-00-00.000.png").write_text("hello")
 
@@ -580,6 +586,7 @@ def late(folder: Path) -> None:
         (resized, "00-00-00.000.png is 20x10; an anchor of this film is 192x128"),
         (misnamed, "00-00-00.000 copy.png is not the name of an anchor in index.json"),
         (damaged, "00-00-00.000.png cannot be read as a picture"),
+        (cut_short, "00-00-00.000.JPG' is cut short"),
         (no_picture, "00-00-00.000.png cannot be read as a picture"),
         (another_film, "holds the anchors of another film, other.mp4: its bytes is 5, not"),
         (broken_index, "index.json is damaged"),

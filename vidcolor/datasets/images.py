@@ -17,6 +17,7 @@ from vidcolor.datasets.split import seeded
 from vidcolor.errors import InputError
 from vidcolor.frames import NOTHING_KNOWN, Metadata
 from vidcolor.media.metadata import clock_metadata
+from vidcolor.media.picture_file import read_picture_file
 from vidcolor.metrics import colorfulness
 
 __all__ = [
@@ -144,10 +145,7 @@ def read_picture(path: Path, options: BuildOptions) -> tuple[Rgb, tuple[int, int
     """
     own = _own_size(path)
     wanted = target_size(*own, options)
-    try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    data = np.frombuffer(read_picture_file(path), np.uint8)
     bgr = cv2.imdecode(data, _reduced(min(own) // min(wanted)))
     if bgr is None:
         raise InputError(f"{path} is not a picture, or is damaged.")

@@ -31,6 +31,7 @@ from vidcolor.evaluation.outcome import FORMAT, Gallery, Outcome, Panel, jpeg
 from vidcolor.evaluation.perceptual import Perceptual
 from vidcolor.evaluation.stills import Groups, Stills, grey_of
 from vidcolor.frames import NOTHING_KNOWN, ChromaLayout, ColorTags, Frame, Timestamp, VideoInfo
+from vidcolor.media.picture_file import read_picture_file
 from vidcolor.models import ColorModel, resolve_model
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.memory import hold_memory
@@ -229,8 +230,12 @@ class _Reading:
 
 
 def _read(path: Path) -> Rgb | None:
-    """A picture, turned upright; None: it is none."""
-    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    """A picture, turned upright; None: it is none, or cut short."""
+    try:
+        data = np.frombuffer(read_picture_file(path), np.uint8)
+    except InputError:
+        return None
+    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     rgb: Any = None if bgr is None else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
     return rgb
 

@@ -8,7 +8,6 @@ from fractions import Fraction
 from itertools import islice
 from typing import Any
 
-import av.error
 from av.container import InputContainer
 from av.stream import Discard
 
@@ -19,7 +18,16 @@ from vidcolor.media.containers import has_flag
 from vidcolor.media.encryption import encrypted, looks_encrypted
 from vidcolor.media.faults import Faults
 from vidcolor.media.probe import describe
-from vidcolor.media.source import PIPE_HINT, Packet, Source, demux, is_seekable, open_input, rewind
+from vidcolor.media.source import (
+    PIPE_HINT,
+    READ_ERRORS,
+    Packet,
+    Source,
+    demux,
+    is_seekable,
+    open_input,
+    rewind,
+)
 from vidcolor.media.timeline import Clock, packet_time
 
 __all__ = ["Demuxer"]
@@ -164,14 +172,14 @@ class Demuxer:
             for packet in islice(demux(self.container, self.stream), SEEK_PACKETS):
                 if packet.is_keyframe and packet.pts is not None:
                     return bool(packet.pts * packet.time_base <= wanted)
-        except av.error.FFmpegError:
+        except READ_ERRORS:
             pass
         return False
 
     def _seek_to(self, target: int) -> bool:
         try:
             self.container.seek(target, stream=self.stream, backward=True)
-        except av.error.FFmpegError:
+        except READ_ERRORS:
             return False
         return True
 
@@ -209,7 +217,7 @@ class Demuxer:
                     yield packet
                     last = packet
                 return
-            except av.error.FFmpegError:
+            except READ_ERRORS:
                 failures += 1
         self._faults.broken_off = packet_time(last) or Fraction(0)
 

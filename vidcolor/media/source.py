@@ -18,6 +18,7 @@ from vidcolor.limits import MAX_PIXELS, decoder_limit
 
 __all__ = [
     "PIPE_HINT",
+    "READ_ERRORS",
     "Packet",
     "Source",
     "demux",
@@ -32,6 +33,8 @@ Source = str | os.PathLike[str] | BinaryIO
 """A path, "-" for standard input, a URL, a pattern of pictures ("frame%04d.png") or an open binary file."""
 Packet: TypeAlias = "av.Packet[Any]"
 
+READ_ERRORS = (av.error.FFmpegError, OSError)
+"""What is raised where a file cannot be read on: by libav, and by what an open file calls."""
 PROTOCOL_MARK = "://"
 THOROUGH = {"probesize": "200000000", "analyzeduration": "120000000"}
 """Bytes and microseconds looked at where libav's own 5 MB and 5 s do not show all (a cut broadcast)."""

@@ -24,6 +24,7 @@ from vidcolor.color.planes import chroma_to_rgb
 from vidcolor.color.resize import shrink
 from vidcolor.errors import InputError
 from vidcolor.frames import ColorFrame, Frame, VideoInfo
+from vidcolor.media.picture_file import read_picture_file
 from vidcolor.pipeline.advice import Said
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.keep import Shots
@@ -49,10 +50,7 @@ def read_reference(path: str, video: VideoInfo) -> Reference:
         InputError: it cannot be read, or it is grey.
     """
     name = Path(path).name
-    try:
-        data = np.frombuffer(Path(path).read_bytes(), np.uint8)
-    except OSError as error:
-        raise InputError(f"The reference {path!r} cannot be read: {error.strerror}.") from None
+    data = np.frombuffer(read_picture_file(Path(path), "The reference "), np.uint8)
     try:
         bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     except cv2.error:  # it claims more pixels than OpenCV reads
@@ -86,6 +84,8 @@ class ByExample:
         self._colorist, self._make = colorist, make
         self._every_frame = every_frame
         self._cameras = [FixedCamera(reference) for reference in references]
+        self._spoken_of = False
+        """Whether a person has said something of the shot that goes by."""
 
     # The film's own colour
 
@@ -108,19 +108,18 @@ class ByExample:
 
     # Over a border between two parts of a film
 
-    @property
-    def watches(self) -> bool:
-        """Whether a camera that stands still is being learnt, which takes a whole shot."""
-        return bool(self._cameras)
-
-    def state(self) -> dict[str, npt.NDArray[Any]]:
-        """What was learnt so far, for :meth:`restore`."""
+    def state(self, *, in_shot: bool) -> dict[str, npt.NDArray[Any]]:
+        """What was learnt so far, for :meth:`restore`; ``in_shot``: a shot goes on over the border."""
         if self._last is not None:
             self._last = self._example(self._last)
         found: dict[str, npt.NDArray[Any]] = {f"seen.{n}": one.rgb for n, one in enumerate(self._seen)}
         if isinstance(self._last, Reference):
             found["seen.last"] = self._last.rgb
         found["shares"] = np.array([reference.share for reference in self._given], np.float64)
+        if in_shot:
+            found["spoken of"] = np.array(self._spoken_of)
+            for n, camera in enumerate(self._cameras):
+                found |= {f"camera.{n}.{name}": plane for name, plane in camera.state().items()}
         return found
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -134,6 +133,10 @@ class ByExample:
             self._cameras.append(FixedCamera(self._seen[-1]))
         if "seen.last" in state:
             self._last = self._reference(state["seen.last"])
+        if "spoken of" in state:
+            self._spoken_of = bool(state["spoken of"])
+            for n, camera in enumerate(self._cameras):
+                camera.restore(_below(f"camera.{n}.", state))
 
     def _reference(self, rgb: npt.NDArray[Any]) -> Reference:
         space = self._make.space
@@ -168,18 +171,31 @@ class ByExample:
 
     # At every frame
 
-    def over(self, shots: Shots, color: Callable[[Shots], Iterator[ColorFrame]]) -> Iterator[ColorFrame]:
-        """What ``color`` makes of the shots, and over it what stands still as the pictures show it."""
+    def over(
+        self,
+        shots: Shots,
+        color: Callable[[Shots], Iterator[ColorFrame]],
+        spoken_of: Callable[[Frame], bool] = lambda frame: False,
+    ) -> Iterator[ColorFrame]:
+        """What ``color`` makes of the shots, and over it what stands still as the pictures show it.
+
+        ``spoken_of``: whether a person says something of a frame, or it was brought there; asked for each in
+        order, once it is coloured. From there to the end of the shot pictures speak at anchors only: between
+        them nobody knows any more what the person said.
+        """
         starts = deque[int]()
         self._learn()
         if not self._cameras:
             yield from color(shots)
             return
-        self._restart()
         for colored in color(_noting_starts(shots, starts)):
             if starts and starts[0] <= colored.frame.index:
                 starts.popleft()
                 self._restart()
+            self._spoken_of = self._spoken_of or spoken_of(colored.frame)
+            if self._spoken_of:
+                yield colored
+                continue
             lightness = self._colorist.lightness(colored.frame.luma)
             for camera in self._cameras:
                 camera.feed(lightness)
@@ -187,6 +203,7 @@ class ByExample:
             yield colored if said is None else _mixed(colored, said)
 
     def _restart(self) -> None:
+        self._spoken_of = False
         for camera in self._cameras:
             camera.restart()
 
@@ -214,6 +231,10 @@ class ByExample:
             for reference in self._given
             if reference.share < NOTHING
         ]
+
+
+def _below(prefix: str, state: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    return {name.removeprefix(prefix): plane for name, plane in state.items() if name.startswith(prefix)}
 
 
 def _noting_starts(shots: Shots, starts: deque[int]) -> Iterator[tuple[Frame, bool]]:

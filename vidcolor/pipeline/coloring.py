@@ -91,15 +91,14 @@ class Coloring:
             continued = before.continued
         while True:
             self._border.feed = feed
-            for colored in self._colored(feed.part(continued, self._may_split)):
+            for colored in self._colored(feed.part(continued)):
                 if colored.frame.time.pts != feed.shared:  # it is the next part's
                     yield colored
             border = feed.border
             if border is None:
                 self._ended = True
                 return
-            state = self._state(border)
-            yield replace(border, state=state, watched=self.watched)
+            yield replace(border, state=self._state(border))
             if border == until:
                 for person in self._persons:
                     person.leave(border.pts)
@@ -120,12 +119,13 @@ class Coloring:
         color: Callable[[Shots], Iterator[ColorFrame]] = self._each_by_itself
         if self._anchored is not None:
             color = self._anchored.color
-        # Between anchors nobody knows any more what a person said: pictures then speak at anchors only.
-        if not self._persons:
-            color = partial(self._examples.over, color=color)
+        color = partial(self._examples.over, color=color, spoken_of=self._is_spoken_of)
         if self._keeper is None:
             return color(shots)
         return self._keeper.pass_by(shots, color, self._examples.see)
+
+    def _is_spoken_of(self, frame: Frame) -> bool:
+        return any(person.reaches(frame) for person in self._persons)
 
     def _each_by_itself(self, shots: Shots) -> Iterator[ColorFrame]:
         for item in self._colorist.color(frame for frame, _ in shots):
@@ -136,28 +136,16 @@ class Coloring:
     @property
     def facts(self) -> dict[str, Any]:
         """What of a person's words decides how every part looks, as plain values."""
-        return {
-            "whether colour is carried": self._anchored is not None,
-            "the anchors' division": [hearing.division for hearing in self._hearings if hearing.division],
-        }
+        return {"whether colour is carried": self._anchored is not None}
 
-    @property
-    def watched(self) -> bool:
-        """See :class:`Border`."""
-        return self._examples.watches
-
-    def heard(self, first: int | None, after: int | None, last: int | None, *, watched: bool) -> str:
+    def heard(self, first: int | None, after: int | None, last: int | None) -> str:
         """A digest of what is said of a part; see :meth:`vidcolor.pipeline.hearing.Hearing.digest`."""
-        said = [hearing.digest(first, after, last) for hearing in self._hearings]
-        return ("by somebody " if watched and said else "") + "".join(said)
-
-    def _may_split(self) -> bool:
-        """Whether a shot may be parted: not where a camera that stands still is learnt from it."""
-        kept = self._keeper is not None and self._keeper.passing
-        return kept or bool(self._persons) or not self._examples.watches
+        return "".join(hearing.digest(first, after, last) for hearing in self._hearings)
 
     def _state(self, border: Border) -> State:
-        state = self._examples.state()
+        state = self._examples.state(in_shot=border.continued)
+        if border.continued:
+            self._examples.restore(state)  # a camera hands on less than it knows
         if self._keeper is not None:
             state["shots"] = self._keeper.state()
         if self._anchored is not None:

@@ -11,15 +11,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vidcolor.errors import InputError
-from vidcolor.pipeline.anchor_folder import Division, Painted
+from vidcolor.pipeline.anchor_folder import Painted
 from vidcolor.pipeline.hint_file import Hint
 
-__all__ = ["Hearing"]
+__all__ = ["Divided", "Hearing"]
 
 _EARLY = Fraction(1, 50)
 """Seconds by which a word may lie before its frame, at most."""
 _UNSURE = Fraction(3)
 """Seconds from where reading ahead begins until it surely parts shots as the run does."""
+
+
+class Divided(NamedTuple):
+    """A shot, or the end of one, in which it is known where anchors are; times in seconds."""
+
+    begin: Fraction
+    end: Fraction | None
+    """Of the next shot's first frame; None: nothing more is known."""
+    anchors: frozenset[Fraction]
 
 
 class _Read(NamedTuple):
@@ -36,13 +45,10 @@ class Hearing:
     A word goes forwards to the end of its shot, and backwards as far as reading ahead begins for it.
     """
 
-    division: str
-    """A digest of where anchors are known to be; empty: nowhere."""
-
     def __init__(
         self,
         stretches: Iterable[tuple[Fraction, Sequence[Painted | Hint]]],
-        division: Division | None,
+        divided: Iterable[Divided],
         start: Fraction,
         time_of: Callable[[int], Fraction],
     ) -> None:
@@ -50,7 +56,7 @@ class Hearing:
         Args:
             stretches: where reading ahead begins, in seconds from the film's beginning, and the words it is
                 done for, in order.
-            division: where anchors are known to be.
+            divided: where anchors are known to be.
             start: first moment that is coloured, in seconds from the film's beginning.
             time_of: seconds from the film's beginning to a frame, by its pts.
 
@@ -58,7 +64,7 @@ class Hearing:
             InputError: a picture cannot be read.
         """
         self._start, self._time_of = start, time_of
-        self.division = "" if division is None else _digest(repr((sorted(division.anchors), *division[1:])))
+        self._divided = [(*shot[:2], _digest(repr(sorted(shot.anchors)))) for shot in divided]
         self._stretches = [
             _Read(begin, [(word.time, *_facts(word)) for word in words]) for begin, words in stretches
         ]
@@ -89,6 +95,12 @@ class Hearing:
             if words:
                 near = begin is None or stretch.begin > begin - _UNSURE
                 found.append([str(stretch.begin) if near else None, words])
+        for shot_begin, shot_end, anchors in self._divided:
+            if until is not None and shot_begin >= until:
+                continue
+            if begin is None or shot_end is None or shot_end > begin:
+                near = begin is None or shot_begin > begin - _UNSURE
+                found.append([str(shot_begin) if near else None, anchors])
         return _digest(json.dumps(found)) if found else ""
 
 

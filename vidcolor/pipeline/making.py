@@ -96,11 +96,11 @@ def _written(
                 yield
             else:
                 written, part = part.close(), None
-                work.add(written, item, watched=item.watched)
+                work.add(written, item)
                 last_ticks = written.last_ticks
         if part is not None:
             written, part = part.close(), None
-            work.add(written, None, watched=coloring.watched)
+            work.add(written, None)
     except BaseException:
         if part is not None:
             part.abort()

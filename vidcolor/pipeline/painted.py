@@ -22,6 +22,7 @@ from vidcolor.color.planes import ColorSpace
 from vidcolor.color.resize import shrink
 from vidcolor.errors import InputError
 from vidcolor.frames import ChromaLayout, ColorFrame
+from vidcolor.media.picture_file import read_picture_file
 from vidcolor.pipeline.advice import Said
 
 __all__ = ["Compared", "Painter", "Picture", "check_picture", "read_picture"]
@@ -99,6 +100,7 @@ def _header(path: Path, width: int, height: int) -> dict[Any, Any]:
             raise InputError(f"{path} is {found}; an anchor of this film is {width}x{height}.")
         told = dict(opened.info)
         opened.verify()
+    read_picture_file(path)  # Pillow does not look where a JPEG ends
     return told
 
 

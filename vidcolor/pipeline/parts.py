@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain, islice
@@ -46,8 +46,6 @@ class Border:
     marks: tuple[tuple[int, int], ...]
     """Time and checksum of the frames that follow."""
     state: State = field(default_factory=dict, compare=False)
-    watched: bool = field(default=False, compare=False)
-    """Whether by then a camera was being learnt: what follows then also hangs on whether anybody speaks."""
 
 
 class Feed:
@@ -76,12 +74,10 @@ class Feed:
         self._beyond: Frame | None = None
         """... and the frame after the part's last one, once it is there."""
 
-    def part(self, continued: bool, may_split: Callable[[], bool]) -> Iterator[tuple[Frame, bool]]:
+    def part(self, continued: bool) -> Iterator[tuple[Frame, bool]]:
         """The next part's frames, and whether each starts a shot; a shared frame last.
 
-        Args:
-            continued: the part's first frame does not start a shot.
-            may_split: whether a shot may be parted now.
+        ``continued``: the part's first frame does not start a shot.
         """
         self.border = self.shared = self._last = self._beyond = None
         first: Fraction | None = None
@@ -94,7 +90,7 @@ class Feed:
                 if age >= SHORTEST and (starts_shot or not self._in_shots):
                     self._end(frame, continued=False)
                     return
-                if age >= LONGEST and may_split():
+                if age >= LONGEST:
                     self._end(frame, continued=True)
                     self._last = frame
                     yield frame, False

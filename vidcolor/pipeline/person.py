@@ -6,9 +6,9 @@ before its frame is met: when the film comes near, the shot is read once more, a
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -22,7 +22,7 @@ from vidcolor.media.reader import VideoReader
 from vidcolor.pipeline.advice import Said, over, with_following
 from vidcolor.pipeline.anchor_folder import Division, Painted
 from vidcolor.pipeline.colorist import Colorist
-from vidcolor.pipeline.hearing import Hearing
+from vidcolor.pipeline.hearing import Divided, Hearing
 from vidcolor.pipeline.hint_file import Hint
 from vidcolor.pipeline.painted import Painter, read_picture
 from vidcolor.pipeline.pointed import Pointer
@@ -97,6 +97,25 @@ class Speaker:
         found = cv2.imdecode(np.frombuffer(word.original.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
         fits = found is not None and found.shape == (2 * max(1, height // 2), max(1, width // 2))
         return found if fits else None
+
+
+def _divided(division: Division, stretches: Iterable[_Stretch]) -> dict[int, Divided]:
+    """What of a division is followed: shots that somebody speaks of, from where that may be brought back to.
+
+    By the number of the shot, from 1. Others have the anchors that they have where nobody speaks.
+    """
+    times, shots = sorted(division.anchors), division.shots
+    found: dict[int, Divided] = {}
+    for stretch in stretches:
+        for word in stretch.words:
+            number = bisect_right(shots, word.time + _TOLERANCE)
+            begin = max(stretch.begin, shots[number - 1]) if number else stretch.begin
+            if word.time > division.end or (number in found and found[number].begin <= begin):
+                continue
+            end = shots[number] if number < len(shots) else None
+            inside = times[bisect_left(times, begin) : None if end is None else bisect_left(times, end)]
+            found[number] = Divided(begin, end, frozenset(inside))
+    return found
 
 
 def _clock(time: Word | Fraction) -> str:
@@ -189,26 +208,35 @@ class Person:
         self._given = words
         self._all_ahead = list(self._stretches(words) if again is not None else ())
         self._ahead = deque(self._all_ahead)
+        self._divided = (
+            {} if division is None else _divided(division, self._all_ahead or [_Stretch(start, list(words))])
+        )
         self._words: dict[int, list[Word]] = {}
         """By pts, of anchors that are not yet decided."""
         self._shots: deque[_Shot] = deque()
+        self._reached: deque[tuple[int, int]] = deque()
+        """Frames that something is said of or brought to, from one to another, by pts."""
 
     # Adviser
 
     def wants(self, frame: Frame, following: Frame | None) -> bool:
         time = self._times.of(frame)
         while self._ahead and self._ahead[0].begin <= time + _TOLERANCE:
-            self._shots.extend(self._read_ahead(self._ahead.popleft()))
+            found = self._read_ahead(self._ahead.popleft())
+            self._shots.extend(found)
+            self._reached.extend((min([*shot.ways, *shot.said]), max(shot.said)) for shot in found)
         words = self._times.take(frame, following)
         if words:
             self._words[frame.time.pts] = words
-        divided = self._division is not None and time in self._division.anchors
+            self._reached.append((frame.time.pts, frame.time.pts))
+        known = self._known_anchors(time)
+        divided = known is not None and time in known
         return bool(words) or divided or any(frame.time.pts in shot.ways for shot in self._shots)
 
     def settles(self, frame: Frame) -> bool:
         """Whether all anchors about a frame are known beforehand: an anchor that nothing was brought back to
         would have the network's colour in the midst of what was said."""
-        if self._division is not None and self._times.of(frame) <= self._division.end:
+        if self._known_anchors(self._times.of(frame)) is not None:
             return True
         pts = frame.time.pts
         return any(next(iter(shot.ways), pts) < pts < max(shot.said) for shot in self._shots)
@@ -227,6 +255,13 @@ class Person:
             said = moved if said is None else over(said, moved)
         return said
 
+    def reaches(self, frame: Frame) -> bool:
+        """Whether something is said of a frame or was brought back to it; asked in order."""
+        pts = frame.time.pts
+        while self._reached and self._reached[0][1] < pts:
+            self._reached.popleft()
+        return any(first <= pts <= last for first, last in self._reached)
+
     def go_on(self, pts: int, *, heard: bool) -> None:
         """Goes on with the frame at ``pts``; ``heard``: what is said of it was heard in an earlier run."""
         time = pts * self._video.time_base - self._begin
@@ -236,6 +271,7 @@ class Person:
         self._ahead = deque(self._all_ahead)
         self._words.clear()
         self._shots.clear()
+        self._reached.clear()
         while self._ahead and self._ahead[0].words[-1].time < time - _TOLERANCE:
             self._ahead.popleft()
 
@@ -246,8 +282,8 @@ class Person:
     def hearing(self) -> Hearing:
         """Tells what parts of the film hang on of all that is said. Raises InputError as :class:`Hearing`."""
         stretches = [(stretch.begin, stretch.words) for stretch in self._all_ahead]
-        division, start, base = self._division, self._start, self._video.time_base
-        return Hearing(stretches, division, start, lambda pts: pts * base - self._begin)
+        start, base = self._start, self._video.time_base
+        return Hearing(stretches, self._divided.values(), start, lambda pts: pts * base - self._begin)
 
     def words(self) -> list[str]:
         """What a person should know when all frames have gone by."""
@@ -284,6 +320,13 @@ class Person:
             stretch = _Stretch(begin, [word])
         if stretch is not None:
             yield stretch
+
+    def _known_anchors(self, time: Fraction) -> frozenset[Fraction] | None:
+        """Where anchors are known to be around a moment; None: nobody knows, or nobody speaks there."""
+        if self._division is None or time > self._division.end:
+            return None
+        shot = self._divided.get(bisect_right(self._division.shots, time))
+        return None if shot is None or time < shot.begin else shot.anchors
 
     def _read_ahead(self, stretch: _Stretch) -> list[_Shot]:
         """The shots of a stretch that something is said of, followed back."""
@@ -328,8 +371,8 @@ class Person:
         """Numbers of frames that will be anchors, or may well be."""
         for n, key in enumerate(keys):
             time = key * self._video.time_base - self._begin
-            if self._division is not None and time <= self._division.end:
-                if time in self._division.anchors:
+            if (known := self._known_anchors(time)) is not None:
+                if time in known:
                     yield n
             elif (len(keys) - 1 - n) % self._every == 0 and n > self._every // 4:
                 yield n

@@ -22,6 +22,7 @@ from vidcolor.media.writer import VideoWriter
 from vidcolor.models import resolve_model
 from vidcolor.pipeline.coloring import Coloring
 from vidcolor.pipeline.device import using
+from vidcolor.pipeline.identity import can_resume, identity_of
 from vidcolor.pipeline.making import joined, made_in_parts, made_whole
 from vidcolor.pipeline.memory import hold_memory
 from vidcolor.pipeline.names import default_output
@@ -29,7 +30,7 @@ from vidcolor.pipeline.opening import Notices, open_film, opened
 from vidcolor.pipeline.options import EncoderOptions, Progress, RunOptions, Summary
 from vidcolor.pipeline.person import Person
 from vidcolor.pipeline.words import listen
-from vidcolor.pipeline.work import WorkFolder, can_resume, identity_of
+from vidcolor.pipeline.work import WorkFolder
 
 __all__ = ["colorize", "expected_frames"]
 

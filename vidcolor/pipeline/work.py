@@ -8,33 +8,26 @@ as when it was made; the others are made again, in their places. Whatever else l
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, fields, replace
-from fractions import Fraction
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 from zipfile import BadZipFile
 
 import numpy as np
 
-from vidcolor import __version__
 from vidcolor.errors import InputError, OutputError
 from vidcolor.media.part_file import WrittenPart, digest_of
-from vidcolor.media.source import is_seekable
 from vidcolor.media.target import writing
-from vidcolor.models import ColorModel
-from vidcolor.pipeline.options import RunOptions
+from vidcolor.pipeline.identity import Identity, probe
 from vidcolor.pipeline.parts import Border
 from vidcolor.wording import counted
 
-__all__ = ["Gap", "Identity", "WorkFolder", "can_resume", "identity_of", "work_folder"]
+__all__ = ["Gap", "WorkFolder", "give_up", "work_folder"]
 
-Identity = dict[str, Any]
-"""What decides how a result looks, as plain values, each under what a sentence calls it."""
 _Entry = dict[str, Any]
 """What the journal says of a part."""
 
@@ -42,7 +35,7 @@ _Entry = dict[str, Any]
 class Heard(Protocol):
     """Tells by a digest what is said of a part; see :meth:`vidcolor.pipeline.hearing.Hearing.digest`."""
 
-    def __call__(self, first: int | None, after: int | None, last: int | None, *, watched: bool) -> str: ...
+    def __call__(self, first: int | None, after: int | None, last: int | None) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +50,12 @@ class Gap:
     """Time of the last frame before them, in the result's time base."""
 
 
-_FORMAT = 2
+_FORMAT = 3
 _JOURNAL = "journal.json"
 _LOCK = "lock"
 _LONGEST_NAME = 255
 """Bytes of a file name on the common file systems."""
-_PROBED = 1 << 20
-"""Bytes at the beginning and at the end of the input that are compared."""
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
-_NOT_SEEN = {
-    *("overwrite", "parts", "restart", "keep_work"),
-    *("device", "precision", "model", "anchors", "hints", "reference"),
-}
-"""Options that do not change the picture, or that count by what they come to."""
-
-
-def can_resume(source: str | os.PathLike[str]) -> bool:
-    """Whether an input can be read again from somewhere in the middle, and recognised."""
-    path = os.fspath(source)
-    return path != "-" and is_seekable(path) and os.path.isfile(path)
 
 
 def work_folder(target: Path) -> Path:
@@ -84,81 +64,6 @@ def work_folder(target: Path) -> Path:
     mark = ".vidcolor"
     room = _LONGEST_NAME - len(mark) - 1
     return final.with_name(f".{os.fsdecode(os.fsencode(final.name)[:room])}{mark}")
-
-
-def identity_of(
-    source: str | os.PathLike[str],
-    options: RunOptions,
-    model: ColorModel,
-    device: str,
-    output: dict[str, Any],
-    coloring: dict[str, Any],
-) -> Identity:
-    """What two runs must have in common for the one to go on with the other's parts.
-
-    Args:
-        source: the input.
-        options: of the run.
-        model: what colours.
-        device: where and in what it computes.
-        output: see :attr:`vidcolor.media.writer.VideoWriter.facts`.
-        coloring: see :attr:`vidcolor.pipeline.coloring.Coloring.facts`.
-
-    Raises:
-        InputError: the input, or a file that options name, cannot be read any more.
-    """
-    values = {f.name: getattr(options, f.name) for f in fields(options) if f.name not in _NOT_SEEN}
-    values["encoder"] = asdict(options.encoder)
-    found = {
-        "the input": probe(source),
-        "vidcolor's version": __version__,
-        "the model": _digest_of_model(model),
-        "the device": device,
-        "the encoder": output,
-        **{f"the option {name}": value for name, value in values.items()},
-        **coloring,
-        "a reference": [_digest_of_file(Path(path)) for path in options.reference],
-    }
-    plain: Identity = json.loads(json.dumps(found, default=_plain))
-    return plain
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, Fraction):
-        return str(value)
-    raise TypeError(f"{type(value)} has no place in a journal")
-
-
-def probe(source: str | os.PathLike[str]) -> list[Any]:
-    """The input's size, its time of change and a digest of its first and last MiB.
-
-    Raises:
-        InputError: it cannot be read any more.
-    """
-    try:
-        with open(source, "rb") as file:
-            facts = os.fstat(file.fileno())
-            digest = hashlib.blake2b(file.read(_PROBED), digest_size=16)
-            file.seek(max(0, facts.st_size - _PROBED))
-            digest.update(file.read(_PROBED))
-    except OSError as error:
-        raise InputError(f"{os.fspath(source)} cannot be read any more: {error.strerror}.") from None
-    return [facts.st_size, facts.st_mtime_ns, digest.hexdigest()]
-
-
-def _digest_of_model(model: ColorModel) -> str:
-    digest = hashlib.blake2b(repr(type(model)).encode(), digest_size=16)
-    for name, tensor in model.state_dict().items():
-        digest.update(f"{name} {tuple(tensor.shape)}".encode())
-        digest.update(np.ascontiguousarray(tensor.detach().cpu().float().numpy()).data)
-    return digest.hexdigest()
-
-
-def _digest_of_file(path: Path) -> str:
-    try:
-        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 class WorkFolder:
@@ -189,8 +94,12 @@ class WorkFolder:
         if not _locked(self._lock):
             os.close(self._lock)
             raise OutputError(f"Another run is making {target} already.")
-        with writing(self._final):
-            self._tidy("*.aside", "film.*")
+        try:
+            with writing(self._final):
+                self._tidy("*.aside", "film.*")
+        except BaseException:
+            os.close(self._lock)
+            raise
 
     def take_over(
         self, identity: Identity, heard: Heard, *, restart: bool, notify: Callable[[str], None]
@@ -254,13 +163,12 @@ class WorkFolder:
         """The file of the next part."""
         return self._place(self._number)
 
-    def add(self, part: WrittenPart, border: Border | None, *, watched: bool) -> None:
+    def add(self, part: WrittenPart, border: Border | None) -> None:
         """Takes a finished part into the journal.
 
         Args:
             part: the file at :meth:`place`.
             border: how it ended; None: with the film.
-            watched: see :class:`Border`.
 
         Raises:
             InputError: the input is no longer what it was, so that the part may not be what it should.
@@ -270,7 +178,7 @@ class WorkFolder:
         number, place = self._number, self.place()
         before = self._entries[number - 1]["until"] if number else 0
         entry: _Entry = {"file": place.name, "last": border is None, **asdict(part)}
-        entry |= {"until": before + part.frames, "watched": watched}
+        entry["until"] = before + part.frames
         if border is not None:
             entry["border"] = {"pts": border.pts, "continued": border.continued, "marks": border.marks}
             with writing(self._final):
@@ -307,6 +215,25 @@ class WorkFolder:
             shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
 
+    def give_up(self) -> int:
+        """Lets go of the folder after a run that could not; it is removed unless one can go on from it.
+
+        Returns the frames that are kept.
+        """
+        journal = self._read()
+        told = [] if journal is None else [_checked(entry) for entry in journal["parts"]]
+        kept = sum(entry["frames"] for entry in told if entry is not None and self._is_there(entry))
+        if not kept:
+            shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
+        return kept
+
+    def _is_there(self, entry: _Entry) -> bool:
+        try:
+            return (self.path / Path(entry["file"]).name).stat().st_size == entry["size"]
+        except OSError:
+            return False
+
     # What words have to do with
 
     def _shots_before(self, number: int) -> range:
@@ -332,7 +259,7 @@ class WorkFolder:
         )
         if self._goes_on(last):
             end = None  # nobody knows yet where it ends
-        return self._heard(begin, after, end, watched=self._entries[number]["watched"])
+        return self._heard(begin, after, end)
 
     # The journal
 
@@ -340,7 +267,8 @@ class WorkFolder:
         """The journal; None: there is none that can be used."""
         try:
             journal = json.loads((self.path / _JOURNAL).read_bytes())
-            if journal["format"] == _FORMAT and isinstance(journal["identity"], dict) and journal["parts"]:
+            known = journal["format"] == _FORMAT and isinstance(journal["identity"], dict)
+            if known and isinstance(journal["parts"], list) and journal["parts"]:
                 return dict(journal)
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             pass
@@ -370,7 +298,7 @@ class WorkFolder:
 
     def _write_journal(self) -> None:
         journal = {"format": _FORMAT, "identity": self._identity, "parts": self._entries}
-        text = json.dumps(journal, indent=1).encode()
+        text = json.dumps(journal).encode()
         self._write(self.path / _JOURNAL, lambda file: file.write(text))
 
     def _write(self, path: Path, write: Callable[[Any], object]) -> None:
@@ -394,13 +322,28 @@ class WorkFolder:
                     path.unlink()
 
 
+def give_up(target: Path, source: str | os.PathLike[str]) -> tuple[Path, int]:
+    """Tidies up after a process that died over a result: its working folder goes unless parts are in it.
+
+    Returns:
+        The folder, and the frames that are done in it; 0 too where another run has it.
+    """
+    folder = work_folder(target)
+    if not folder.is_dir():
+        return folder, 0
+    try:
+        return folder, WorkFolder(target, source).give_up()
+    except OutputError:
+        return folder, 0
+
+
 def _checked(told: Any) -> _Entry | None:
     """A part's entry in the journal, with the types it must have; None: it has not."""
     try:
         entry: _Entry = {
             **{name: str(told[name]) for name in ("file", "digest", "heard")},
             **{name: int(told[name]) for name in ("size", "frames", "last_ticks", "until")},
-            **{name: bool(told[name]) for name in ("last", "watched")},
+            "last": bool(told["last"]),
         }
         if not entry["last"]:
             border = told["border"]
@@ -410,7 +353,7 @@ def _checked(told: Any) -> _Entry | None:
             }  # fmt: skip
             entry["state"] = [int(told["state"][0]), str(told["state"][1])]
         return entry
-    except (KeyError, TypeError, ValueError, IndexError):
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
         return None
 
 

@@ -26,6 +26,7 @@ from torch import Tensor
 from vidcolor.color.grey import GREYS, lightness_of_grey, to_grey
 from vidcolor.color.lab import rgb_to_xyz_matrix, transfer_curve, xyz_to_lab
 from vidcolor.errors import InputError, UsageError
+from vidcolor.media.picture_file import read_picture_file
 from vidcolor.pipeline.prefetch import prefetch
 from vidcolor.training import augment
 from vidcolor.training.augment import Pixels, View, Window
@@ -128,7 +129,8 @@ class PictureStore:
 
 def read_pixels(path: Path, shortest: int) -> Pixels:
     """A picture file as RGB, its short side at most that long."""
-    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    data = np.frombuffer(read_picture_file(path), np.uint8)
+    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if bgr is None:
         raise InputError(f"{str(path)!r} cannot be read as a picture.")
     height, width = bgr.shape[:2]
@@ -178,7 +180,9 @@ class Batches:
         self._describe = describe
         rank, world = share
         self._mine = range(rank * size // world, (rank + 1) * size // world)
-        self._by_label = _by_label(pictures) if options.balanced else ()
+        self._by_label = _by_label(pictures) if options.evenness else ()
+        sizes = np.array([len(label) for label in self._by_label], np.float64) ** (1 - options.evenness)
+        self._up_to = np.cumsum(sizes / sizes.sum()) if self._by_label else sizes
         self._greys = _grey_choices(options.grey)
 
     def at(self, step: int, pool: ThreadPoolExecutor | None = None) -> Batch:
@@ -250,9 +254,10 @@ class Batches:
         return carry(rgb, view.of(other), grey, rng)
 
     def _index(self, step: int, place: int, rng: np.random.Generator) -> int:
-        """Which picture: the next of this epoch's order, or any of a label drawn evenly."""
+        """Which picture: the next of this epoch's order, or any of a label that is drawn."""
         if self._by_label:
-            label = self._by_label[int(rng.integers(len(self._by_label)))]
+            drawn = int(np.searchsorted(self._up_to, rng.random(), side="right"))
+            label = self._by_label[min(drawn, len(self._by_label) - 1)]
             return label[int(rng.integers(len(label)))]
         epoch, position = divmod(step * self._size + place, len(self.store))
         return int(_order(self._seed, epoch, len(self.store))[position])

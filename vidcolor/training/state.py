@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from vidcolor.errors import ModelError, UsageError
 from vidcolor.models import ColorModel, create_model, resolve_model
 from vidcolor.training.distributed import Group, share_batch_norm
+from vidcolor.training.muon import Muon
 from vidcolor.training.options import ModelOptions, OptimizerOptions, Recipe, ScheduleOptions
 from vidcolor.training.report import Row
 
@@ -166,11 +168,8 @@ def build_model(options: ModelOptions) -> ColorModel:
         UsageError: there is no such model or option.
         ModelError: the weights are not this model's.
     """
-    try:
+    with _building(f"Model {options.name!r} cannot be built with 'model.options'"):
         model = create_model(options.name, **options.options)
-    except (TypeError, ValueError, RuntimeError) as error:
-        why = str(error).splitlines()[0].rstrip(".")
-        raise UsageError(f"Model {options.name!r} cannot be built with 'model.options': {why}.") from error
     if not any(p.requires_grad for p in model.parameters()):
         raise UsageError(f"Model {options.name!r} has nothing to learn.")
     if options.weights:
@@ -207,17 +206,24 @@ def build_opponent(model: ColorModel, options: dict[str, Any]) -> nn.Module:
     opponent = getattr(model, "opponent", None)
     if opponent is None:
         raise UsageError("'loss.adversarial' is for models with a discriminator, such as cgan.")
-    try:
+    with _building("'loss.discriminator' cannot be built"):
         made: nn.Module = opponent(**options)
+    return made
+
+
+@contextmanager
+def _building(problem: str) -> Iterator[None]:
+    """Turns what networks raise over their options into a sentence that begins with the problem."""
+    try:
+        yield
     except (TypeError, ValueError, RuntimeError) as error:
         why = str(error).splitlines()[0].rstrip(".")
-        raise UsageError(f"'loss.discriminator' cannot be built: {why}.") from error
-    return made
+        raise UsageError(f"{problem}: {why}.") from error
 
 
 def make_optimizer(network: nn.Module, options: OptimizerOptions) -> torch.optim.Optimizer:
     """An optimizer for what a network learns; frozen weights are left alone."""
-    weights: Iterable[Tensor] = [p for p in network.parameters() if p.requires_grad]
+    weights = [p for p in network.parameters() if p.requires_grad]
     rate, decay = options.rate, options.weight_decay
     match options.name:
         case "adam":
@@ -229,3 +235,6 @@ def make_optimizer(network: nn.Module, options: OptimizerOptions) -> torch.optim
         case "sgd":
             momentum = options.momentum
             return torch.optim.SGD(weights, rate, momentum, weight_decay=decay, nesterov=momentum > 0)
+        case "muon":
+            momentum, betas = options.momentum, options.betas
+            return Muon(weights, rate, momentum=momentum, betas=betas, weight_decay=decay)

@@ -21,6 +21,7 @@ from vidcolor.pipeline.batch.settings import changed, check, digest, settings_of
 from vidcolor.pipeline.batch.worker import Message, Task
 from vidcolor.pipeline.batch.workers import Workers
 from vidcolor.pipeline.options import RunOptions
+from vidcolor.pipeline.work import give_up
 
 __all__ = ["BatchOptions", "Event", "color_films"]
 
@@ -227,12 +228,11 @@ class _Batch:
             self.tell(Event(message.kind, job.film.path, message.facts))
             return
         if message.kind == "failed":
-            _sweep(self.batch.output / job.output)
-            told = {name: text for name, text in message.facts.items() if name == "message"}
+            told = {"message": self._with_what_is_kept(job, message.facts["message"])}
             # A film that fails leaves nothing: what is there is older, and was ours or given up by -y.
             ours = os.path.lexists(self.batch.output / job.output)
             self.journal.add(replace(self._record(job, "failed", told), ours=ours))
-            self._fail(job.film, job.output, **message.facts)
+            self._fail(job.film, job.output, **(message.facts | told))
             return
         facts = {name: value for name, value in message.facts.items() if name != "output"}
         self.journal.add(self._record(job, "done", facts))
@@ -244,6 +244,16 @@ class _Batch:
             again = "" if self.batch.watch is not None else " on the next start"
             words = f"It has changed while it was coloured; it will be coloured again{again}."
             self.tell(Event("notice", job.film.path, {"message": words}))
+
+    def _with_what_is_kept(self, job: _Job, message: str) -> str:
+        """Removes what a film that failed left, but for parts that another start goes on from."""
+        path = self.batch.output / job.output
+        _sweep(path)
+        folder, frames = give_up(path, job.film.path)
+        if not frames:
+            return message
+        are = "frame is" if frames == 1 else "frames are"
+        return f"{message.removesuffix('.')}; {frames} {are} done and kept in {folder} for another start"
 
     def _fail(self, film: Film, output: str | None, message: str, traceback: str | None = None) -> None:
         entry = self._entry(film, output)

@@ -7,6 +7,7 @@ noise a seventh is left. Memory does not depend on the film's length.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -126,6 +127,25 @@ class Background:
         if full or not self._means:
             self._picture = self._noise = self._usual_noise = self._edges = None
             self.version += 1
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """What is known, in two planes and four counts, for :meth:`restore`; empty before the first mean."""
+        if not self._means:
+            return {}
+        counts = [self.means_made, len(self._means), self._gap, self._wait]
+        return {
+            "picture": self.picture,
+            "unrest": _median(self._unrests),
+            "counts": np.array(counts, np.int64),
+        }
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Goes on from what :meth:`state` gave: its picture stays until most means are new."""
+        self.means_made, count, self._gap, self._wait = map(int, state["counts"])
+        self._means, self._unrests = [state["picture"]] * count, [state["unrest"]] * count
+        self._frames = []
+        self._picture = self._noise = self._usual_noise = self._edges = None
+        self.version += 1
 
     def _keep(self) -> None:
         """Makes a mean of the frames."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from .alignment import Placement
 from .background import Background, shifted
@@ -74,6 +76,26 @@ class FixedCamera:
         if min(shape) >= LEAST_SIDE:
             self._background.feed(lightness)
             self._place()
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """What was learnt so far, for :meth:`restore`; empty where that is next to nothing."""
+        state = self._background.state()
+        if state and self._placement is not None:
+            state["matrix"] = self._placement.matrix
+            state["shares"] = np.array([self._placement.share, self._placement.chance], np.float64)
+        return state
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Goes on from what :meth:`state` gave, in the midst of a shot."""
+        self.restart()
+        if not state:
+            return
+        self._background.restore(state)
+        height, width = state["picture"].shape
+        self._shape, self._tried = (height, width), self._background.means_made
+        if "matrix" in state:
+            share, chance = map(float, state["shares"])
+            self._placement = Placement(state["matrix"], share, (height, width), chance)
 
     def _place(self) -> None:
         """Looks for the reference on the background when that has become clearer, or much has changed."""
