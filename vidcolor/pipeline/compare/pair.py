@@ -16,7 +16,7 @@ from vidcolor.frames import VideoInfo
 from vidcolor.media.own_chroma import has_chroma
 from vidcolor.media.picture import upright_size
 from vidcolor.media.reader import VideoReader
-from vidcolor.media.source import Packet
+from vidcolor.media.source import Packet, is_seekable
 from vidcolor.media.timeline import clock_text
 from vidcolor.pipeline.compare.options import CompareOptions
 from vidcolor.pipeline.compare.panels import sizes
@@ -34,8 +34,9 @@ __all__ = ["Pair", "open_one"]
 
 _AHEAD = 4
 """Decoded frames of each film that wait."""
-_RUN_UP = Fraction(2)
-"""Seconds read before the start, to find what is shown at it."""
+_RUN_UPS = (Fraction(2), Fraction(60))
+"""Seconds read before the start, to find what is shown at it: the first that do, else the film from its
+beginning. Frames of slide shows are long."""
 _LINGER = Fraction(2)
 """Seconds the first film is read on after the second has ended."""
 _NEARLY = Fraction(1, 2)
@@ -53,17 +54,41 @@ def open_one(
     options: CompareOptions,
     note: _Notify,
 ) -> VideoReader:
-    """Opens one of the two, a little before ``start``, in seconds from its beginning."""
+    """Opens one of the two so far before ``start``, in seconds from its beginning, that what is shown then is
+    among its frames."""
     name = "standard input" if source == "-" else Path(source).name
-    return VideoReader(
-        source,
-        start=start - _RUN_UP if start > _RUN_UP else None,
-        end=end if end is None or end > start else None,  # an empty range is told of later
-        deinterlace=options.deinterlace,
-        chroma=True,
-        max_pixels=options.max_pixels,
-        notify=lambda sentence: note(f"{name}: {sentence}"),
-    )
+
+    def opened(begin: Fraction | None, notify: _Notify) -> VideoReader:
+        return VideoReader(
+            source,
+            start=begin,
+            end=end if end is None or end > start else None,  # an empty range is told of later
+            deinterlace=options.deinterlace,
+            chroma=True,
+            max_pixels=options.max_pixels,
+            notify=notify,
+        )
+
+    def silent(_: str) -> None:
+        """What is to be told is told when it is opened for good."""
+
+    begin = None
+    if source != "-" and is_seekable(source):
+        begins = [start - run_up for run_up in _RUN_UPS if start > run_up]
+        begin = next((b for b in begins if _shows(opened(b, silent), start)), None)
+    elif start > _RUN_UPS[0]:
+        begin = start - _RUN_UPS[0]
+    return opened(begin, lambda sentence: note(f"{name}: {sentence}"))
+
+
+def _shows(reader: VideoReader, time: Fraction) -> bool:
+    """Whether the reader's first frame is shown at a moment, or before it."""
+    with reader:
+        try:
+            first = next(reader.frames(), None)
+        except InputError:
+            return False
+        return first is not None and first.time.exact - reader.begin <= time
 
 
 class Pair:
@@ -99,7 +124,7 @@ class Pair:
 
     def _second_end(self) -> Fraction | None:
         """When the second film ends on the first one's clock, by its header."""
-        end = _film_end(self.other)
+        end = film_end(self.other)
         return None if end is None else end + self.other.begin - self._zero + self.options.offset
 
     def result(self) -> VideoInfo:
@@ -148,7 +173,7 @@ class Pair:
             ending.first, ending.second, ending.at = how.first, how.second, how.at
 
         with (
-            closing(prefetch(_timed(self.one, -self.one.begin, copy), _AHEAD, stop)) as left,
+            closing(prefetch(_timed(self.one, -self.one.begin, copy, self._cut_off), _AHEAD, stop)) as left,
             closing(
                 prefetch(_timed(self.other, self.options.offset - self._zero, None), _AHEAD, stop)
             ) as right,
@@ -162,6 +187,12 @@ class Pair:
             finally:
                 stop.set()
 
+    @property
+    def _cut_off(self) -> Fraction | None:
+        """Until when the first film's last frame is shown where it is not read to its end; in seconds."""
+        end, asked = film_end(self.one), self.options.end
+        return asked if asked is not None and end is not None and end >= asked else None
+
     # Words
 
     def tell_differences(self, note: _Notify) -> None:
@@ -171,7 +202,7 @@ class Pair:
             InputError: the films have no time in common.
         """
         one, other = self.one.video, self.other.video
-        ends = _film_end(self.one), _film_end(self.other)
+        ends = film_end(self.one), film_end(self.other)
         later = self._second_end()
         if any(end is not None and end <= self.start for end in (ends[0], later, self.options.end)):
             raise InputError(self.nothing_shared())
@@ -220,7 +251,7 @@ class Pair:
         one, other = self._names
         spans = []
         for name, reader, shift in ((one, self.one, Fraction(0)), (other, self.other, self.options.offset)):
-            end = _film_end(reader)
+            end = film_end(reader)
             until = "" if end is None else f" to {clock_text(end + shift)}"
             spans.append(f"{name} goes from {clock_text(shift)}{until}")
         at = f" after {clock_text(self.options.start)}" if self.options.start else ""
@@ -238,17 +269,28 @@ class Pair:
         return (one, other) if one != other else ("the first film", "the second film")
 
 
-def _timed(reader: VideoReader, shift: Fraction, copy: Callable[[Packet], None] | None) -> Iterator[Timed]:
+def _timed(
+    reader: VideoReader,
+    shift: Fraction,
+    copy: Callable[[Packet], None] | None,
+    until: Fraction | None = None,
+) -> Iterator[Timed]:
+    """The film's frames on the clock both share; the last is shown ``until`` then at the least."""
+    last: Timed | None = None
     for frame in reader.frames(copy):
+        if last is not None:
+            yield last
         length = frame.duration * frame.time.time_base
-        yield Timed(frame.time.exact + shift, frame, length)
+        last = Timed(frame.time.exact + shift, frame, length)
+    if last is not None:
+        yield last if until is None else last._replace(length=max(last.length, until - last.time))
 
 
 def _shape(size: tuple[float, float]) -> str:
     return f"{round(size[0])}×{round(size[1])}"
 
 
-def _film_end(reader: VideoReader) -> Fraction | None:
+def film_end(reader: VideoReader) -> Fraction | None:
     """When a film ends, in seconds from its beginning; None where its header does not say it itself."""
     video = reader.video
     if video.duration is None or video.duration.source != "from header":
