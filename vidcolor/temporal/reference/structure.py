@@ -178,7 +178,8 @@ def chroma_of_light(lightness: Plane) -> Plane:
     In k times the light L + 16, a and b all grow by the cube root of k; below L = 8 by k, as L does (CIE
     15:2004 eq. 8.3-8.6).
     """
-    return np.minimum(lightness + np.float32(16), 3 * np.maximum(lightness, np.float32(0.2)))
+    lightness = np.maximum(lightness, np.float32(0.2))
+    return np.minimum(lightness + np.float32(16), 3 * lightness)
 
 
 def fit_light(reference: Plane, frame: Plane, weight: Plane, rounds: int = 3) -> Light:
