@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "LEAST_NOISE",
     "Agreement",
     "Light",
     "Structure",
@@ -36,7 +37,7 @@ _WINDOW = 3.5
 """Deviation of the Gaussian window in which structures are compared, in units (:func:`unit_of`)."""
 _AROUND = 20.0
 """Deviation of the window that says how much weaker edges are here in one picture than in the other."""
-_LEAST_NOISE = 0.35
+LEAST_NOISE = 0.35
 """Deviation of noise that no picture is thought to be without, in L."""
 _FAINT = 0.12
 """Edges' variance, as a share of the picture's mean, that tells nothing."""
@@ -121,7 +122,7 @@ class Structure:
     def of(cls, lightness: Plane, noise: float | None = None) -> Structure:
         """``lightness``: ``(h, w)`` float32 in [0, 100]; ``noise``: its deviation, measured when None."""
         unit = unit_of(lightness.shape)
-        level = max(noise_of(lightness) if noise is None else noise, _LEAST_NOISE)
+        level = max(noise_of(lightness) if noise is None else noise, LEAST_NOISE)
         gx, gy = _gradient(lightness, unit)
         square = gx * gx + gy * gy
         length = np.sqrt(square) + np.float32(1e-6)

@@ -49,21 +49,21 @@ class Trust(NamedTuple):
     """The reference in the frame's light."""
 
 
-def trust(reference: Plane, frame: Plane, noise: float, part: Plane | None = None) -> Trust:
+def trust(reference: Plane, frame: Plane, noise: float, part: Plane) -> Trust:
     """Whether a frame shows what the reference laid on it shows.
 
     ``reference``, ``frame``: ``(h, w)`` float32 L; ``noise``: the deviation of the frame's noise. Where there
     are edges they decide, where there are none what lies around, and everywhere the brightness, which must
     be the reference's in a light that changes smoothly. ``part``: where the reference lies on the frame at
-    all, ``(h, w)`` in [0, 1]; everywhere when None.
+    all, ``(h, w)`` in [0, 1].
     """
     found = compare(Structure.of(reference), Structure.of(frame, noise))
     trusted = np.float32(0.2) + found.same * found.evidence + np.float32(0.3) * (1 - found.evidence)
-    light = fit_light(reference, frame, trusted if part is None else trusted * part)
+    light = fit_light(reference, frame, trusted * part)
     wide = 20 * unit_of(frame.shape)
     spread = np.sqrt(np.maximum(blur(frame * frame, wide) - blur(frame, wide) ** 2, 0))
     confidence = _confidence(found, frame - light.lit, noise, np.float32(_LIT_SHARE) * spread)
-    return Trust(confidence if part is None else confidence * part, light)
+    return Trust(confidence * part, light)
 
 
 class InLight(NamedTuple):
