@@ -94,6 +94,19 @@ def test_a_fixed_cameras_day_gives_its_nights_colours_in_every_frame(
     assert errors.max() < auto.mean() / 2  # in frames between anchors too
 
 
+def test_what_a_person_says_counts_more_than_a_picture_at_all_anchors(tmp_path: Path) -> None:
+    place = scene(7, SIZE)
+    cv2.rectangle(place, (100, 60), (150, 110), (200, 40, 40), -1)
+    write_reel(tmp_path / "a.mkv", [place] * 26, edit=grey)
+    hints = tmp_path / "hints.json"
+    hints.write_text('[{"time": 0, "x": 125, "y": 85, "radius": 12, "color": "#2828c8"}]')
+    told = {"hints": hints, "reference": save(tmp_path / "day.png", place), "model": "grey"}
+    vidcolor.colorize(tmp_path / "a.mkv", tmp_path / "b.mkv", anchor_every=12, **told, **SMALL)
+    for planes in planes_of(tmp_path / "b.mkv"):
+        assert planes[1][40:44, 60:64].mean() > 180  # blue; the picture says 112
+        assert planes[1][5:40, 5:40].std() > 5  # and the picture is heard where nobody else speaks
+
+
 def test_the_same_run_gives_the_same_film(tmp_path: Path) -> None:
     pictures, _ = crossing()
     day = save(tmp_path / "day.png", scene(7, SIZE))

@@ -179,6 +179,11 @@ class Anchored:
             said = adviser.at(anchor.frame)
             if said is None:
                 continue
+            if not said.firm:
+                height, width = said.weight.shape
+                room: Any = 1.0 if firm is None else 1 - cv2.resize(firm, (width, height))
+                chroma = _mixed(chroma, said.chroma, said.weight * room)
+                continue
             chroma = _mixed(chroma, said.chroma, said.weight)
             heard = self._small(said.weight)
             firm = heard if firm is None else np.maximum(firm, heard)

@@ -238,7 +238,8 @@ class ByExample:
         a, b, sure = (np.ascontiguousarray(stored[..., n]) for n in range(3))
         chroma = np.dstack(self._make(frame.luma, (a, b)))
         size = chroma.shape[1], chroma.shape[0]
-        return Said(chroma, np.asarray(cv2.resize(sure, size, interpolation=cv2.INTER_LINEAR), np.float32))
+        weight = np.asarray(cv2.resize(sure, size, interpolation=cv2.INTER_LINEAR), np.float32)
+        return Said(chroma, weight, firm=False)
 
     def words(self) -> list[str]:
         """What a person should know when the film is over."""
