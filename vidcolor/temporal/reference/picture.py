@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from vidcolor.color.lab import rgb_to_lab
+from vidcolor.color.lab import rgb_to_lab, transfer_curve
 from vidcolor.color.planes import ColorSpace, chroma_to_ab, fit_gamut
 
 from .structure import Plane
@@ -65,6 +65,23 @@ class Reading:
         """Y' in [0, 1] of the neutral with each L; of those that all have L 100, as in HDR, the least."""
         signals, lightnesses = self._neutrals
         return np.interp(lightness, lightnesses, signals).astype(np.float32)
+
+    def growth_of(self, luma: Plane) -> Plane:
+        """What Cb and Cr of a surface are proportional to as it is lit more or less, for its Y' in [0, 1].
+
+        With light f(Y') and k times as much, small differences in signal grow by k·f'(before) / f'(after),
+        so it is f / f': Y' itself where the curve is a power, Y' + 0.055 for most of sRGB. 1 at white.
+        """
+        signals, growths = self._growths
+        return np.interp(luma, signals, growths).astype(np.float32)
+
+    @cached_property
+    def _growths(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Y' of neutrals, and :meth:`growth_of` each."""
+        signals = np.linspace(0, 1, 1025)
+        light = transfer_curve(self.space.transfer).to_linear(torch.from_numpy(signals)).numpy()
+        growths = light / np.maximum(np.gradient(light, signals), 1e-9)
+        return signals, growths / growths[-1]
 
     @cached_property
     def _neutrals(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

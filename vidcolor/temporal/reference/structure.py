@@ -183,12 +183,29 @@ def chroma_of_light(lightness: Plane) -> Plane:
     return np.minimum(lightness + np.float32(16), 3 * lightness)
 
 
+def relit(lightness: Plane, factor: float) -> Plane:
+    """L of what has each L, in ``factor`` times the light (CIE 15:2004 eq. 8.3-8.6)."""
+    linear = 116 * np.cbrt(np.float32(27 / 24389) * lightness)
+    root = np.float32(np.cbrt(factor)) * np.where(lightness > 8, lightness + np.float32(16), linear)
+    return np.where(root > 24, root - 16, np.float32(24389 / 27) * (root / 116) ** 3)
+
+
+def _more_light(reference: Plane, frame: Plane, weight: Plane) -> float:
+    """How many times the reference's light the frame is in: the weighted median over the picture."""
+    lights = [np.where(p > 8, ((p + 16) / 116) ** 3, p * (27 / 24389)) for p in (reference, frame)]
+    ratios = ((np.maximum(lights[1], 0) + 1e-4) / (np.maximum(lights[0], 0) + 1e-4)).ravel()
+    order = np.argsort(ratios, kind="stable")
+    below = np.cumsum(weight.ravel()[order])
+    return float(ratios[order[np.searchsorted(below, below[-1] / 2)]])
+
+
 def fit_light(reference: Plane, frame: Plane, weight: Plane, rounds: int = 3) -> Light:
     """The reference ``(h, w)`` in the frame's light.
 
-    A tone curve for the whole picture, L' = c0 + c1·L + c2·L², and what that leaves as a smooth gain and
-    offset, fitted in a wide window around each pixel. Both over what ``weight`` ``(h, w)`` trusts; what
-    does not fit is trusted less in each of the ``rounds`` (Cauchy's weights).
+    So many times the light, and what that leaves: a tone curve for the whole picture,
+    L' = c0 + c1·L + c2·L², and a smooth gain and offset, fitted in a wide window around each pixel. All over
+    what ``weight`` ``(h, w)`` trusts; what does not fit is trusted less in each of the ``rounds`` (Cauchy's
+    weights).
     """
     height, width = reference.shape
     unit = unit_of(reference.shape)
@@ -198,6 +215,9 @@ def fit_light(reference: Plane, frame: Plane, weight: Plane, rounds: int = 3) ->
     # A mean and a bilinear step: by such factors INTER_AREA takes several times as long.
     x, y, trusted = (cv2.resize(cv2.blur(p, (step, step)), size) for p in (reference, frame, weight))
     trusted = np.maximum(trusted, np.float32(1e-3))
+    # No curve bends where L does in the dark: without this, less light alone would seem to be one.
+    factor = _more_light(x, y, trusted)
+    x, reference = relit(x, factor), relit(reference, factor)
     window = _AROUND * unit / step
     fit = np.ones_like(trusted)
     for _ in range(rounds):

@@ -100,14 +100,15 @@ def _confidence(found: Agreement, left: Plane, noise: float, tolerance: Plane | 
 def scaled_color(picture: LabPicture, frame: Plane, contrast: Plane, reading: Reading) -> Plane:
     """The picture's colours in a frame's light, ``(h, w, 2)`` a and b.
 
-    Displays follow a power of the signal: in k times the light, Cb and Cr are what they were times the ratio
-    of both Y'. ``frame``: ``(h, w)`` L; ``contrast``: see :class:`Light`.
+    In other light Cb and Cr grow as :meth:`Reading.growth_of` says. ``frame``: ``(h, w)`` L; ``contrast``: see
+    :class:`Light`.
     """
     unit = unit_of(frame.shape)
     here = reading.luma_of(frame)
-    before, after = (blur(plane, 2 * unit) for plane in (picture.luma, here))
-    around = blur(here, _LIGHT * unit) / np.maximum(blur(picture.luma, _LIGHT * unit), np.float32(0.02))
+    growths = [reading.growth_of(luma) for luma in (picture.luma, here)]
+    before, after = (blur(plane, 2 * unit) for plane in growths)
+    around, wide = (blur(plane, _LIGHT * unit) for plane in growths)
     own = np.float32(_DARK**2)
-    ratio = (after * before + own * around) / (before * before + own)
+    ratio = (after * before + own * wide / np.maximum(around, np.float32(0.02))) / (before * before + own)
     scale = np.minimum(ratio, np.float32(_BRIGHTEST)) * contrast
     return reading.ab_of(here, cv2.multiply(picture.chroma, cv2.merge((scale, scale))))
