@@ -28,8 +28,8 @@ from vidcolor.frames import ColorFrame, Frame, VideoInfo
 from vidcolor.pipeline.advice import Said
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.keep import Shots
-from vidcolor.pipeline.profiles import in_srgb, is_foreign
-from vidcolor.temporal.reference import NOTHING, SRGB, FixedCamera, Reference, merged
+from vidcolor.pipeline.profiles import in_srgb, is_foreign, space_beside
+from vidcolor.temporal.reference import NOTHING, FixedCamera, Reference, merged
 
 __all__ = ["ByExample", "read_reference"]
 
@@ -42,8 +42,6 @@ _COLOR = 8
 """Codes between the largest and the smallest of R, G and B in what is no longer grey, ..."""
 _COLOR_SHARE = 0.01
 """... and share of a picture that must be of that kind."""
-_HDR, _WIDE = ("smpte2084", "arib-std-b67"), ("bt2020", "smpte432")
-"""Transfers and primaries, in FFmpeg's names, of films whose codes are not what those of a picture are."""
 _APART = 12
 """Frames between two of a shot in colour that are kept; the older one is the example: at their very ends
 shots fade, dissolve, and cameras go over to infra-red."""
@@ -52,8 +50,7 @@ shots fade, dissolve, and cameras go over to infra-red."""
 def read_reference(path: str, video: VideoInfo, max_pixels: int) -> Reference:
     """A picture in colour from a file, turned upright as its EXIF says and brought to sRGB from its profile.
 
-    It is read as the film's own codes are, as on a screen both look the same; beside a film of wide colours
-    or of high dynamic range, of which that is not true, as sRGB. Opacity is not looked at.
+    It is read as :func:`space_beside` says. Opacity is not looked at.
 
     Raises:
         InputError: it cannot be read, has more than ``max_pixels`` pixels, or is grey.
@@ -63,9 +60,7 @@ def read_reference(path: str, video: VideoInfo, max_pixels: int) -> Reference:
     if float((small.max(2) - small.min(2) >= _COLOR).mean()) < _COLOR_SHARE:
         raise InputError(f"The reference {path!r} is grey: it has no colours to give.")
     space = ColorSpace.of(video.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
-    if space.transfer in _HDR or space.primaries in _WIDE:
-        space = SRGB
-    return Reference(rgb, name=Path(path).name, space=space)
+    return Reference(rgb, name=Path(path).name, space=space_beside(space))
 
 
 def _decoded(path: str, max_pixels: int) -> npt.NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Colour profiles that picture files carry (ICC.1:2022)."""
+"""What colours pictures and their colour profiles (ICC.1:2022) mean beside a film."""
 
 from __future__ import annotations
 
@@ -8,7 +8,19 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
-__all__ = ["in_srgb", "is_foreign"]
+from vidcolor.color.planes import ColorSpace
+from vidcolor.temporal.reference import SRGB
+
+__all__ = ["in_srgb", "is_foreign", "space_beside"]
+
+_HDR, _WIDE = ("smpte2084", "arib-std-b67"), ("bt2020", "smpte432")
+"""Transfers and primaries, in FFmpeg's names, of films whose codes are not what those of a picture are."""
+
+
+def space_beside(film: ColorSpace) -> ColorSpace:
+    """What R, G and B that somebody brings along are read as: the film's own codes, as on a screen both look
+    the same; beside wide colours or high dynamic range, of which that is not true, sRGB."""
+    return SRGB if film.transfer in _HDR or film.primaries in _WIDE else film
 
 
 def is_foreign(icc: bytes) -> bool:

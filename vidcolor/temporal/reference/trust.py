@@ -100,8 +100,8 @@ def _confidence(found: Agreement, left: Plane, noise: float, tolerance: Plane | 
 def scaled_color(picture: LabPicture, frame: Plane, contrast: Plane, reading: Reading) -> Plane:
     """The picture's colours in a frame's light, ``(h, w, 2)`` a and b.
 
-    In other light Cb and Cr grow as :meth:`Reading.growth_of` says. ``frame``: ``(h, w)`` L; ``contrast``: see
-    :class:`Light`.
+    In other light Cb and Cr grow as :meth:`Reading.growth_of` says. ``frame``: ``(h, w)`` L; ``contrast``:
+    see :class:`Light`.
     """
     unit = unit_of(frame.shape)
     here = reading.luma_of(frame)
