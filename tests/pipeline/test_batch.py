@@ -456,6 +456,7 @@ class TestDoneAndAgain:
         (here / "in").mkdir()
         with pytest.raises(InputError, match="hold no films"):
             Run()
+        assert json.loads((here / "out/report.json").read_text())["state"] == "failed"
 
     def test_a_film_that_changes_meanwhile_is_told_of(
         self, here: Path, monkeypatch: pytest.MonkeyPatch

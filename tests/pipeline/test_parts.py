@@ -435,6 +435,42 @@ def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     assert [path.name for path in elsewhere.iterdir()] == ["000001.part"]
 
 
+def test_a_file_in_its_place_is_told_of(tmp_path: Path) -> None:
+    source = film(tmp_path / "a.mkv", frames=30)
+    (tmp_path / ".b.mkv.vidcolor").write_text("mine")
+    with pytest.raises(OutputError, match=r"b\.mkv\.vidcolor is in the way of the folder a film is made in"):
+        vidcolor.colorize(source, tmp_path / "b.mkv", **SETTINGS)
+    assert (tmp_path / ".b.mkv.vidcolor").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        '{"parts": 5}',
+        '{"parts": [5]}',
+        '{"parts": [{}]}',
+        '{"parts": [{"frames": Infinity}]}',
+        "[]",
+        "[" * 9999,
+    ],
+)
+def test_a_journal_of_anything_is_passed_over(tmp_path: Path, told: str) -> None:
+    source, target = film(tmp_path / "a.mkv", frames=30), tmp_path / "b.mkv"
+    vidcolor.colorize(source, target, **SETTINGS, keep_work=True)
+    path = tmp_path / ".b.mkv.vidcolor" / "journal.json"
+    known = json.loads(path.read_text())
+    if told.startswith("{"):
+        given = json.loads(told)
+        parts = given["parts"]
+        if isinstance(parts, list) and isinstance(parts[0], dict):
+            given["parts"] = [{**known["parts"][0], **parts[0]}] if parts[0] else parts
+        told = json.dumps({**known, **given})
+    path.write_text(told)
+    target.unlink()
+    assert vidcolor.colorize(source, target, **SETTINGS).kept == 0
+    assert len(decode_pts(target)) == 30
+
+
 @pytest.mark.parametrize(
     "name", ["lock", "journal.json.aside", "000001.part.aside", "000001.part", "film.mkv"]
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from vidcolor.errors import InputError
 from vidcolor.media.encoders import container_format, container_holds
 from vidcolor.media.target import LONGEST_NAME
 
@@ -26,7 +27,12 @@ def default_output(source: Path, codec: str | None = None, word: str = "color") 
     'tape.color.mkv'
     >>> default_output(Path("talk.webm"), "libx264").as_posix()
     'talk.color.mkv'
+
+    Raises:
+        InputError: it is no file's name ("." and "/" are none).
     """
+    if not source.name:
+        raise InputError(f"{source} is a folder, not a media file.")
     kept = source.suffix.lower() in _KEPT
     if kept and codec is not None:
         kept = container_holds(container_format(source.name), codec)

@@ -90,6 +90,8 @@ class WorkFolder:
         with writing(self._final):
             if self.path.is_symlink():
                 raise OutputError(f"{self.path} is a link; a film is made in no other place: remove it.")
+            if self.path.exists() and not self.path.is_dir():
+                raise OutputError(f"{self.path} is in the way of the folder a film is made in: remove it.")
             self.path.mkdir(exist_ok=True)
             self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | _NO_LINKS, 0o666)
         if not _locked(self._lock):
