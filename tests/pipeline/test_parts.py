@@ -569,6 +569,31 @@ def killed(source: Path, target: Path, number: int, wait: float) -> tuple[int, s
         return process.wait(120), "" if process.stderr is None else process.stderr.read()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes as POSIX has them")
+def test_a_reader_that_goes_away_loses_nothing(tmp_path: Path) -> None:
+    source, target = (
+        film(tmp_path / "a.mkv", frames=8 * FRAMES, cuts=range(15, 8 * FRAMES, 15)),
+        tmp_path / "b.mkv",
+    )
+    options = ["--model", "tiny", "--network-size", "32", "-c:v", "ffv1", "--json"]
+    command = [sys.executable, "-c", _RUN, "run", str(source), "-o", str(target), *options]
+    with subprocess.Popen(
+        command, env=source_env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        while '"progress"' not in process.stdout.readline():
+            assert process.poll() is None
+        process.stdout.close()
+        words = process.stderr.read()
+        assert process.wait(120) == 1
+    assert "vidcolor: error: Nobody reads stdout any more, where --json writes" in words
+    assert "Traceback" not in words
+    assert "are done and kept; the same command goes on from there" in words
+    assert not target.exists()
+    assert journal(target)["parts"]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
 @pytest.mark.parametrize(
