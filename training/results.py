@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
-"""Trains every system of the papers with the same budget on two sets, and writes results.md.
+"""Writes results.md: what each system of the papers learns in the same small budget, and our experiments.
 
+    python training/results.py
     python training/results.py --data DATA --work FOLDER [--minutes 1.5] [--systems a1-simple c1-light]
 
-DATA holds ``photos/flowers17`` and ``video/train/penny_and_chip``. The sets, the weights and the grids go
-into FOLDER; a system that is done there for the same budget is not trained again. Each is trained by
-``vidcolor train`` in a process of its own with its paper's recipe, except for the size of a sample, at most
-16 samples a step (the papers' batches of up to 250 would leave few steps in a small budget), and the time.
-Last, the ``episode`` recipe exactly as it comes, with its own 55 minutes, beside the default model.
+The first only writes the page, from ``results.json`` and ``experiments.toml``. The second trains and measures
+what is not in FOLDER for this budget, puts the figures into ``results.json``, and writes the page.
+
+DATA holds ``photos/flowers17`` and ``video/train/penny_and_chip``. The sets, the weights and pages to look at
+go into FOLDER. Each system is trained by ``vidcolor train`` in a process of its own with its paper's recipe,
+except for the size of a sample, at most 16 samples a step (the papers' batches of up to 250 would leave few
+steps in a small budget), and the time; the ``episode`` recipe exactly as it comes, with its own 55 minutes,
+beside the default model. All are measured by ``vidcolor evaluate``.
 """
 
 from __future__ import annotations
@@ -19,43 +23,42 @@ import platform
 import subprocess
 import sys
 import time
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
+import held_out
+from evaluated import evaluated
 
-from vidcolor.datasets.manifest import open_set
-from vidcolor.evaluation.stills import picture_figures
+from vidcolor.evaluation.figures import FIGURES, written
+from vidcolor.evaluation.rows import rows
+from vidcolor.evaluation.table import piped
 from vidcolor.models import resolve_model
-from vidcolor.training.held_out import HeldOut
 from vidcolor.training.options import list_recipes, load_recipe
-from vidcolor.training.pictures import open_pictures
-from vidcolor.training.report import write_samples
 
-HELD_OUT_CLIPS = ("autumn", "reading", "splash", "tractors")
+HERE = Path(__file__).parent
 LEFT_OUT = ("episode", "a3-cgan-480")
 """Recipes that start from other weights, or differ from another only in the size of a sample."""
 LARGEST_BATCH = 16
-GRID_PICTURES = 8
-COLUMNS = {"grey_psnr": "psnr_grey"} | {
-    name: name for name in ("psnr", "ssim", "ciede2000", "colorfulness", "true_colorfulness")
-}
-"""Of a record -> what ``vidcolor evaluate`` calls it."""
-
-HEADINGS = ("system", "what", "PSNR, dB", "over grey", "SSIM", "ΔE00", "colourfulness", "parameters learnt",
-            "steps", "seconds")  # fmt: skip
+COLUMNS = ("psnr", "gain", "ssim", "ciede2000", "colorfulness")
 
 HEAD = """\
 # Results
 
-Made by `python training/results.py`, never by hand: every system trained from scratch for {minutes:g} minutes
-on {machine}, with its paper's recipe (see `vidcolor train --list-recipes`) but for the sample's size and at
-most {batch} samples a step; the episode recipe as it comes. Means over held-out pictures, the truth's luma
-kept. Extractors had no pretrained weights. A small budget: it says which networks learn fast, not which are
-best in the end."""
+Written by `python training/results.py`, never by hand, from `results.json` and `experiments.toml`.
+
+## The papers' systems
+
+Every system trained from scratch for {minutes:g} minutes on {machine}, with its paper's recipe (see
+`vidcolor train --list-recipes`) but for the sample's size and at most {batch} samples a step; the episode
+recipe as it comes. Means over held-out pictures, the truth's luma kept. Extractors had no pretrained weights.
+A small budget: it says which networks learn fast, not which are best in the end."""
 
 PAPERS = """\
+### The papers' own figures
+
 | system | what | PSNR | SSIM |
 |---|---|---|---|
 | C1, faces | 64×64, LFW, 100 epochs, best row | 26.64 | 0.907 |
@@ -63,6 +66,11 @@ PAPERS = """\
 
 What differs from ours: they train 100 epochs, ours as long as is said above; their split is another; our
 figures keep the truth's luma, theirs its L. The other papers print no such figures."""
+
+EXPERIMENTS = """\
+## Experiments
+
+What was tried before the default model was trained as it is; each with the command that made its figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +110,7 @@ def make_set(subject: Subject, data: Path, work: Path) -> Path:
         command += [str(data / "photos" / "flowers17"), "--test-share", "0.1"]
     else:
         clips = sorted((data / "video" / "train" / "penny_and_chip").glob("*.mp4"))
-        tested = [c.name for c in clips if c.stem.endswith(HELD_OUT_CLIPS)]
+        tested = [clip.name for clip in held_out.clips(data)]
         for name, chosen in (("test", tested), ("train", [c.name for c in clips if c.name not in tested])):
             (work / f"{name}.txt").write_text("\n".join(chosen) + "\n")
         command += [*map(str, clips), "--every", "0.25s", "--train-list",
@@ -132,62 +140,132 @@ def train(system: str, subject: Subject, pictures: Path, output: Path, minutes: 
     subprocess.run(command, check=True)
 
 
-def measure(system: str, subject: Subject, pictures: Path, output: Path, grid: Path) -> dict[str, float]:
-    """Means over all held-out pictures, the truth's luma kept; and a grid of some of them."""
-    count = len(open_set(pictures).test)
-    changes = [("data.size", str(list(subject.size))), ("run.validation_pictures", str(count))]
-    recipe = load_recipe(subject.systems[-1] if system == UNTRAINED else system, changes)
-    loaded = resolve_model(UNTRAINED if system == UNTRAINED else output)
-    held_out = HeldOut(open_pictures(recipe, [pictures]), recipe, torch.device("cpu"), torch.float32)
-    look = held_out.look(loaded.model, count)
-    rows = [picture_figures(result, truth) for result, truth in zip(look.result, look.truth, strict=True)]
-    look.grey[GRID_PICTURES:], look.truth[GRID_PICTURES:], look.result[GRID_PICTURES:] = [], [], []
-    write_samples(grid, look)
-    figures = {column: float(np.mean([row[name] for row in rows])) for column, name in COLUMNS.items()}
-    return figures | {
-        "pictures": len(rows),
+def measure(system: str, subject: Subject, pictures: Path, output: Path) -> dict[str, Any]:
+    """A row of a table: what ``vidcolor evaluate`` says of the held-out pictures, and of the weights."""
+    short = str(min(subject.size))
+    model = UNTRAINED if system == UNTRAINED else output
+    found = output.with_suffix(".evaluated.json")
+    found.unlink(missing_ok=True)
+    data = evaluated(model, pictures, found, "--size", short, "--network-size", short, "-y", "--report",
+                     str(output.with_suffix(".report")))  # fmt: skip
+    loaded = resolve_model(model)
+    return {
+        "how": f"whole pictures, short side {short}",
         "parameters": sum(p.numel() for p in loaded.model.parameters() if p.requires_grad),
         "steps": 0 if system == UNTRAINED else loaded.training["steps"],
+        "figures": data["figures"],
     }
 
 
-def run(system: str, subject: Subject, options: argparse.Namespace) -> dict[str, float]:
+def run(system: str, subject: Subject, options: argparse.Namespace) -> dict[str, Any]:
     """One row of a table, from the work folder where it is there for this budget."""
     stem = f"{subject.name}-{system}"
     output, record = options.work / f"{stem}.safetensors", options.work / f"{stem}.json"
     if record.exists():
-        known = json.loads(record.read_text())
+        known: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
         if known["minutes"] == options.minutes or subject.systems:
             return known
     pictures = make_set(subject, options.data, options.work)
     started = time.perf_counter()
     if system != UNTRAINED:
         train(system, subject, pictures, output, options.minutes)
-    seconds = time.perf_counter() - started
-    figures = measure(system, subject, pictures, output, options.work / f"{stem}.png")
-    row = {"minutes": options.minutes, "seconds": round(seconds), **figures}
-    record.write_text(json.dumps(row, indent=2) + "\n")
+    seconds = round(time.perf_counter() - started)
+    row = {"minutes": options.minutes, "seconds": seconds, **measure(system, subject, pictures, output)}
+    record.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
     return row
 
 
-def table(subject: Subject, rows: dict[str, dict[str, float]]) -> str:
-    any_row = next(iter(rows.values()))
-    lines = [
-        f"## {subject.title}", "",
-        f"{any_row['pictures']} held-out pictures; grey: {any_row['grey_psnr']:.2f} dB; the truth's "
-        f"colourfulness: {any_row['true_colorfulness']:.1f}.", "",
-        "| " + " | ".join(HEADINGS) + " |", "|---" * len(HEADINGS) + "|",
-    ]  # fmt: skip
-    for system, row in sorted(rows.items(), key=lambda item: -item[1]["psnr"]):
-        gain = row["psnr"] - row["grey_psnr"]
-        cells = [
+# The page
+
+
+def page(results: Mapping[str, Any], experiments: Mapping[str, Any]) -> str:
+    """results.md.
+
+    Args:
+        results: of ``results.json``: ``minutes``, ``machine`` and, for each subject, its systems' rows.
+        experiments: of ``experiments.toml``.
+    """
+    head = HEAD.format(minutes=results["minutes"], machine=results["machine"], batch=LARGEST_BATCH)
+    tables = [table(s, results["subjects"][s.name]) for s in SUBJECTS if s.name in results["subjects"]]
+    tried = [experiment(told) for told in experiments.get("experiment", ())]
+    return "\n\n".join([head, *tables, PAPERS, *([EXPERIMENTS] if tried else []), *tried]) + "\n"
+
+
+def table(subject: Subject, systems: Mapping[str, Any]) -> str:
+    """The systems that learnt a subject, the best first."""
+    headings = ("system", "what", *(FIGURES[name].heading for name in COLUMNS), "parameters learnt", "steps",
+                "seconds")  # fmt: skip
+    lines: list[tuple[str, ...]] = [headings]
+    for system, row in sorted(systems.items(), key=lambda item: -item[1]["figures"]["psnr"]["mean"]):
+        lines.append((
             system, "before it" if system == UNTRAINED else load_recipe(system).summary,
-            f"{row['psnr']:.2f}", f"{gain:+.2f}", f"{row['ssim']:.3f}",
-            f"{row['ciede2000']:.2f}", f"{row['colorfulness']:.1f}", f"{row['parameters']:,}",
-            f"{row['steps']}", f"{row['seconds']}",
-        ]  # fmt: skip
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+            *figure_cells(row["figures"], COLUMNS),
+            f"{row['parameters']:,}", f"{row['steps']:,}", f"{row['seconds']:,}",
+        ))  # fmt: skip
+    figures = next(iter(systems.values()))["figures"]
+    grey, true = figures["psnr_grey"]["mean"], figures["colorfulness"]["truth"]
+    how = " and ".join(dict.fromkeys(row["how"] for row in systems.values()))
+    about = (
+        f"{figures['psnr']['count']} held-out pictures, {how}; grey: {written('psnr', grey, unit=True)}; the "
+        f"truth's colourfulness: {written('colorfulness', true)}."
+    )
+    return f"### {subject.title}\n\n{about}\n\n{piped(lines)}"
+
+
+def figure_cells(figures: Mapping[str, Any], names: tuple[str, ...]) -> list[str]:
+    """Figures as ``vidcolor evaluate`` writes them, with half of their interval where there is one."""
+    by_name = {row.name: row for row in rows({"figures": figures})}
+    cells = []
+    for name in names:
+        row = by_name.get(name)
+        text = written(name, row.value if row else None)
+        if row and row.low is not None and row.high is not None:
+            text += f" ± {written(name, (row.high - row.low) / 2)}"
+        cells.append(text)
+    return cells
+
+
+def experiment(told: Mapping[str, Any]) -> str:
+    """A question, what it cost, what came out, and the answer.
+
+    Raises:
+        ValueError: something is missing.
+    """
+    missing = [name for name in ("question", "command", "minutes", "machine", "answer") if name not in told]
+    if missing:
+        raise ValueError(f"experiment {told.get('question', '?')!r} lacks {', '.join(missing)}")
+    parts = [
+        f"### {told['question']}",
+        f"{told['minutes']:g} minutes on {told['machine']}: `{told['command']}`",
+    ]
+    if told.get("measured"):
+        parts.append(told["measured"])
+    variants = told.get("figures", ())
+    if variants:
+        names = list(dict.fromkeys(name for variant in variants for name in variant))
+        headings = [FIGURES[name].heading if name in FIGURES else name.replace("_", " ") for name in names]
+        lines = [[variant_cell(name, variant.get(name)) for name in names] for variant in variants]
+        parts.append(piped([headings, *lines]))
+    return "\n\n".join([*parts, f"**{told['answer']}**"])
+
+
+def variant_cell(name: str, value: Any) -> str:
+    if value is None:
+        return "–"
+    if name in FIGURES:
+        return written(name, float(value))
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def kept(results: Mapping[str, Any]) -> str:
+    """``results.json``: a line for each system."""
+    subjects = []
+    for name, systems in results["subjects"].items():
+        lines = ",\n".join(f"   {json.dumps(system)}: {json.dumps(row)}" for system, row in systems.items())
+        subjects.append(f"  {json.dumps(name)}: {{\n{lines}\n  }}")
+    rest = {name: value for name, value in results.items() if name != "subjects"}
+    told = "".join(f" {json.dumps(name)}: {json.dumps(value)},\n" for name, value in rest.items())
+    return "{\n" + told + ' "subjects": {\n' + ",\n".join(subjects) + "\n }\n}\n"
 
 
 def main() -> None:
@@ -195,25 +273,44 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("VIDCOLOR_DATA", "../shared/data")))
-    parser.add_argument("--work", type=Path, required=True, help="a folder for sets, weights and grids")
+    parser.add_argument("--work", type=Path, help="train and measure; a folder for sets, weights and pages")
     parser.add_argument("--minutes", type=float, default=1.5, help="for each system on each set")
     parser.add_argument("--systems", nargs="+", help="only these recipes")
     parser.add_argument("--subjects", nargs="+", default=[s.name for s in SUBJECTS])
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).with_name("results.md"))
+    parser.add_argument("--results", type=Path, default=HERE / "results.json")
+    parser.add_argument("--experiments", type=Path, default=HERE / "experiments.toml")
+    parser.add_argument("-o", "--output", type=Path, default=HERE / "results.md")
     options = parser.parse_args()
-    options.work.mkdir(parents=True, exist_ok=True)
-    systems = options.systems or [name for name in list_recipes() if name not in LEFT_OUT]
+    results: dict[str, Any] = {"subjects": {}}
+    if options.results.exists():
+        results = json.loads(options.results.read_text(encoding="utf-8"))
+    if options.work is not None:
+        learn(results, options)
+        options.results.write_text(kept(results), encoding="utf-8")
+    experiments = tomllib.loads(options.experiments.read_text(encoding="utf-8"))
+    options.output.write_text(page(results, experiments), encoding="utf-8")
 
-    tables = []
-    for subject in (s for s in SUBJECTS if s.name in options.subjects):
-        rows: dict[str, dict[str, float]] = {}
-        for system in subject.systems or systems:
-            rows[system] = run(system, subject, options)
-            print(f"{subject.name} {system}: {rows[system]['psnr']:.2f} dB", flush=True)
-        tables.append(table(subject, rows))
+
+def learn(results: dict[str, Any], options: argparse.Namespace) -> None:
+    """Trains and measures what was asked for, and puts it into the results.
+
+    Rows of another budget go: systems are only comparable in the same one.
+    """
+    import torch
+
+    options.work.mkdir(parents=True, exist_ok=True)
     machine = f"{torch.get_num_threads()} of {os.cpu_count()} CPU cores ({platform.machine()}), no GPU"
-    head = HEAD.format(minutes=options.minutes, machine=machine, batch=LARGEST_BATCH)
-    options.output.write_text("\n\n".join([head, *tables, "## The papers' own figures\n\n" + PAPERS]) + "\n")
+    budget = {"minutes": options.minutes, "machine": machine}
+    if any(results.get(name) != value for name, value in budget.items()):
+        results["subjects"] = {s.name: results["subjects"].get(s.name, {}) for s in SUBJECTS if s.systems}
+        results.update(budget)
+    systems = options.systems or [name for name in list_recipes() if name not in LEFT_OUT]
+    for subject in (s for s in SUBJECTS if s.name in options.subjects):
+        rows_of = results["subjects"].setdefault(subject.name, {})
+        for system in subject.systems or systems:
+            rows_of[system] = run(system, subject, options)
+            psnr = written("psnr", rows_of[system]["figures"]["psnr"]["mean"], unit=True)
+            print(f"{subject.name} {system}: {psnr}", flush=True)
 
 
 if __name__ == "__main__":

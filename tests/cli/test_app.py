@@ -35,6 +35,23 @@ sys.exit(main(["run", "film.mp4"]))
 """
 
 
+# A `vidcolor` that is left with a stage that does not end.
+LEFT_BEHIND = """
+import atexit, sys, threading, time
+from vidcolor.pipeline.prefetch import prefetch
+def endless():
+    yield 1
+    time.sleep(60)
+    yield 2
+items = prefetch(endless(), 1)
+next(items)
+atexit.register(print, "Python ended in peace")
+from vidcolor.cli import main
+sys.argv = ["vidcolor", "--version"]
+sys.exit(main())
+"""
+
+
 def test_help_lists_every_command(capsys: Capture) -> None:
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
@@ -167,6 +184,13 @@ def test_signals_unwind_and_have_their_code(tmp_path: Path, number: int, code: i
     assert process.returncode == code
     assert out == b"tidied\n"
     assert err.strip() == f"vidcolor: {word}".encode()
+
+
+def test_a_stage_left_behind_does_not_spoil_the_exit_code() -> None:
+    run = subprocess.run([sys.executable, "-c", LEFT_BEHIND], capture_output=True, text=True, timeout=50)
+    assert run.returncode == 0
+    assert run.stdout.startswith("vidcolor ")
+    assert "in peace" not in run.stdout
 
 
 def test_a_reader_that_leaves(tmp_path: Path) -> None:

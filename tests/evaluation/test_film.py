@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from vidcolor.evaluation.options import EvaluateOptions
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.pipeline.run import colorize
 
+GREY = RunOptions(model="grey")
 EVERY_FRAME = EvaluateOptions(every=Fraction(0))
 STILL = texture(1, *SIZE)
 WIDE = texture(2, SIZE[0], 2 * SIZE[1])
@@ -196,3 +199,33 @@ def test_what_is_kept_does_not_grow_with_the_film(tmp_path: Path) -> None:
     assert len(gallery.best) <= 6
     assert len(gallery.strips) <= 64
     assert len(gallery.jumps) <= 24
+
+
+@pytest.mark.parametrize("way", ["model", "pair", "result"])
+def test_an_interrupt_goes_through_and_ends_the_threads(tmp_path: Path, way: str) -> None:
+    film = write_film(tmp_path / "f.mkv", lambda n: plain(STILL, 100, 150 + n % 8), 120)
+    asked: dict[str, Callable[..., object]] = {
+        "model": lambda **told: evaluate_model(film, GREY, EVERY_FRAME, **told),
+        "pair": lambda **told: evaluate_pair(film, film, None, EVERY_FRAME, **told),
+        "result": lambda **told: evaluate_result(film, None, EVERY_FRAME, **told),
+    }
+    seen = []
+
+    def interrupt(progress: object) -> None:
+        seen.append(progress)
+        raise KeyboardInterrupt
+
+    before = set(threading.enumerate())
+    with pytest.raises(KeyboardInterrupt):
+        asked[way](progress=interrupt)
+    assert len(seen) == 1
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)
+        assert not thread.is_alive(), thread.name
+
+
+def test_short_films_without_a_moment_in_common(tmp_path: Path) -> None:
+    one, two = (write_film(tmp_path / f"{n}.mkv", [plain(STILL, 100, 160)] * n, rate=1) for n in (1, 2))
+    late = RunOptions(start=Fraction(1))
+    with pytest.raises(InputError, match=r"1\.mkv|2\.mkv"):
+        evaluate_pair(one, two, late)

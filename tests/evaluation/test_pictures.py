@@ -74,6 +74,15 @@ def test_a_built_set_has_its_held_out_pictures_measured(tmp_path: Path) -> None:
     whole = evaluate_set(tmp_path / "set", GREY, EvaluateOptions(split="all")).data
     assert whole["measured"]["pictures"] == 16
     assert whole["groups"].keys() == {"a", "b"}
+    for group, told in whole["groups"].items():
+        rows = [row for row in whole["pictures"]["rows"] if row["group"] == group]
+        assert told["pictures"] == told["figures"]["psnr"]["count"] == len(rows) == 8
+        for name in ("psnr", "gain", "colorfulness"):
+            figure = told["figures"][name]
+            assert figure["mean"] == pytest.approx(np.mean([row[name] for row in rows]), abs=1e-4)
+            assert figure["low"] <= figure["mean"] <= figure["high"]
+        true = told["figures"]["colorfulness"]["truth"]
+        assert true == pytest.approx(np.mean([row["true_colorfulness"] for row in rows]), abs=1e-4)
 
 
 def test_a_limit_is_drawn_by_the_seed(tmp_path: Path) -> None:

@@ -79,19 +79,20 @@ def test_an_epoch_shows_every_picture_once(folder: Path) -> None:
     assert seen[:10] != seen[10:]
 
 
-def test_balanced_sampling_shows_every_label_alike(tmp_path: Path) -> None:
-    folder = make_pictures(tmp_path / "set", 20, labels=1)
+def test_labels_are_drawn_as_evenly_as_is_said(tmp_path: Path) -> None:
+    folder = make_pictures(tmp_path / "set", 18, labels=1)
     make_pictures(folder / "rare", 2)
-    plain, even = (
-        Batches(pictures_in(folder), DataOptions(balanced=b), size=40, seed=1, hints=False)
-        for b in (False, True)
+    plain, half, even = (
+        Batches(pictures_in(folder), DataOptions(evenness=evenness), size=40, seed=1, hints=False)
+        for evenness in (0.0, 0.5, 1.0)
     )
 
     def labels(source: Batches) -> Counter[str | None]:
         drawn = (source._index(s, i, np.random.default_rng((s, i))) for s in range(10) for i in range(40))
         return Counter(source.store.picture(i).label for i in drawn)
 
-    assert labels(plain)["rare"] < 60
+    assert labels(plain)["rare"] == 40
+    assert 75 < labels(half)["rare"] < 125
     assert 160 < labels(even)["rare"] < 240
 
 

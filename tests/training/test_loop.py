@@ -83,7 +83,7 @@ def assert_equal(one: Any, other: Any) -> None:
         recipe(),
         recipe(ADVERSARIAL),
         recipe(schedule__name="plateau", schedule__patience=1, optimizer__name="sgd", run__ema=0.0),
-        recipe(optimizer__name="adadelta", data__balanced=True, run__accumulate=2),
+        recipe(optimizer__name="adadelta", data__evenness=1.0, run__accumulate=2),
     ],
     ids=["plain", "adversarial", "plateau", "adadelta"],
 )

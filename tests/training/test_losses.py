@@ -56,6 +56,16 @@ def test_losses_on_colors(name: str, value: float) -> None:
     assert doubled(FOUND, lab_of(110 * TRUTH)).item() == pytest.approx(2 * value, rel=1e-5)
 
 
+def test_a_picture_may_count_by_the_logarithm_of_its_error() -> None:
+    raw = torch.cat((FOUND, TRUTH))
+    lab = lab_of(110 * torch.cat((TRUTH, TRUTH + 0.1)))
+    objective = Objective(LossOptions(name="mse", picture_floor=0.01), "ab")
+    first = (0.1**2 + 0.2**2 + 0 + 1) / 4
+    assert objective(raw, lab).item() == pytest.approx(
+        (math.log(first + 0.01) + math.log(0.02)) / 2, rel=1e-5
+    )
+
+
 def test_msle_keeps_a_way_back_for_what_strayed_below() -> None:
     found = torch.full((1, 2, 1, 1), -1.5, requires_grad=True)
     Objective(LossOptions(name="msle"), "ab")(found, lab_of(torch.zeros(1, 2, 1, 1))).backward()
@@ -180,6 +190,11 @@ def test_adversarial_losses() -> None:
             LossOptions(name="l3"),
             "ab",
             "There is no loss 'l3'; 'loss.name' is one of l2, l1, mse, msle",
+        ),
+        (
+            LossOptions(name="cross-entropy", picture_floor=0.1),
+            "bins",
+            "'loss.picture_floor' is for losses on",
         ),
         (LossOptions(name="l2"), "bins", "'l2' does not fit .* bins; take one of cross-entropy"),
         (

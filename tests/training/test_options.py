@@ -30,7 +30,11 @@ from vidcolor.training.options import (
         ("optimizer.rate", "0", "'optimizer.rate' must be above 0, not 0"),
         ("optimizer.rate", "inf", "'optimizer.rate' must be above 0, not inf"),
         ("optimizer.rate", "nan", "'optimizer.rate' must be above 0, not nan"),
-        ("optimizer.name", "lion", "'optimizer.name' must be one of adam, adamw, adadelta, sgd, not 'lion'"),
+        (
+            "optimizer.name",
+            "lion",
+            "'optimizer.name' must be one of adam, adamw, adadelta, sgd, muon, not 'lion'",
+        ),
         ("data.hints", "1.5", "'data.hints' must be at least 0 and at most 1, not 1.5"),
         ("data.motion_hints", "-0.1", "'data.motion_hints' must be at least 0 and at most 1, not -0.1"),
         ("data.motion_hints", "1.5", "'data.motion_hints' must be at least 0 and at most 1, not 1.5"),

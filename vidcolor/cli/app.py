@@ -78,6 +78,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     The one place where a failure becomes a message and a code.
     """
+    code = _code_of(arguments)
+    if arguments is None:
+        _leave_threads_behind(code)
+    return code
+
+
+def _code_of(arguments: Sequence[str] | None) -> int:
     console = Console(debug=os.environ.get("VIDCOLOR_DEBUG", "") not in ("", "0"))
     # Before torch is loaded: threads that wait must not keep the encoder's, or other programs', from working.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -89,6 +96,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except BaseException as error:
         return _report(error, console)
+
+
+def _leave_threads_behind(code: int) -> None:
+    """Ends the process at once where a stage that was stopped is still at work.
+
+    Python's end would pull the thread out of the C++ it is in, which aborts: no exit code of ours.
+    """
+    others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if not others:
+        return
+    from vidcolor.pipeline.prefetch import STAGE
+
+    if STAGE in others:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(AttributeError, OSError, ValueError):
+                stream.flush()
+        os._exit(code)
 
 
 def _run(arguments: Sequence[str] | None, console: Console) -> int:

@@ -21,6 +21,13 @@ class Figure:
     """Which way is better; "truth": near the truth's own; "": neither."""
     meaning: str
     """The definition, as a sentence or two."""
+    signed: bool = False
+    """Whether what is above 0 gets a plus."""
+
+    @property
+    def heading(self) -> str:
+        """Its title and its unit."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
 
 
 FIGURES: dict[str, Figure] = {
@@ -36,9 +43,10 @@ FIGURES: dict[str, Figure] = {
     "gain": Figure(
         "PSNR over grey", "dB", 2, "higher",
         "PSNR less that of grey. Below 0, no colour at all would be nearer to the truth.",
+        signed=True,
     ),
     "ssim": Figure(
-        "SSIM", "", 4, "higher",
+        "SSIM", "", 3, "higher",
         "Mean structural similarity over R′, G′ and B′, uniform window of 7×7, K1 = 0.01, K2 = 0.03 "
         "(Wang et al. 2004; scikit-image’s structural_similarity). The luma being the source’s, it is "
         "high for all results.",
@@ -113,7 +121,7 @@ def written(name: str, value: float | None, *, unit: bool = False) -> str:
     if value is None or not math.isfinite(value):
         return "–"
     figure = FIGURES[name]
-    text = f"{scaled(name, value):.{figure.digits}f}"
+    text = f"{scaled(name, value):{'+' if figure.signed else ''}.{figure.digits}f}"
     return f"{text} {figure.unit}".rstrip() if unit else text
 
 

@@ -8,27 +8,22 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Any
-
-import numpy as np
 
 from vidcolor import __version__
 from vidcolor.color.chroma import ChromaMaker
-from vidcolor.errors import InputError
-from vidcolor.evaluation.intervals import LEAST
 from vidcolor.evaluation.measure import FilmFigures
 from vidcolor.evaluation.options import EvaluateOptions
 from vidcolor.evaluation.outcome import FORMAT, Gallery, Outcome
+from vidcolor.evaluation.pairing import ColorSeen, Pairs, rate_text, refuse_colorless, refuse_unlike
 from vidcolor.evaluation.perceptual import LEFT_OUT_OF_FILMS
 from vidcolor.evaluation.sample import Sample, Sampler
-from vidcolor.frames import ChromaLayout, ColorTags, Frame, VideoInfo
+from vidcolor.frames import ChromaLayout, ColorTags, VideoInfo
 from vidcolor.media.own_chroma import has_chroma
 from vidcolor.media.reader import VideoReader
-from vidcolor.media.timeline import clock_text
 from vidcolor.models import resolve_model
 from vidcolor.pipeline.coloring import Coloring
 from vidcolor.pipeline.memory import hold_memory
@@ -38,21 +33,12 @@ from vidcolor.pipeline.person import Person
 from vidcolor.pipeline.prefetch import prefetch
 from vidcolor.pipeline.run import expected_frames
 from vidcolor.pipeline.words import listen
-from vidcolor.wording import counted
 
 __all__ = ["evaluate_model", "evaluate_pair", "evaluate_result"]
 
 _COLORED_AHEAD, _SAMPLES_AHEAD = 4, 2
-_NO_COLOR_S = 60.0
-"""Seconds of film without any colour after which there is taken to be none."""
 _HARDLY_ANY = 5.0
 """Colourfulness of a truth from which figures say little."""
-_UNPAIRED, _UNPAIRED_SHARE = 2, 0.02
-"""Frames, and of frames the share, that may have no partner in the other film."""
-_LENGTHS_S = Fraction(1, 2)
-"""By which two films' lengths in their headers may differ."""
-_ALIKE = 0.5
-"""Correlation of the luma of two films below which they hardly show the same."""
 
 Path = str | os.PathLike[str]
 Notify = Callable[[str], None]
@@ -100,7 +86,7 @@ def evaluate_model(
     with opened(source, _changed(run, keep_colour="on"), loaded.model, words) as film:
         reader, video, colorist = film.reader, film.video, film.colorist
         blind = _changed(film.options, keep_colour="off", parts=False)
-        _refuse_colorless(reader, has_chroma(video.pixel_format))
+        refuse_colorless(reader, has_chroma(video.pixel_format))
 
         def persons(make: ChromaMaker) -> list[Person]:
             person = listen(source, reader, colorist, make, blind, words)
@@ -112,19 +98,19 @@ def evaluate_model(
         measured = FilmFigures(sampler, options, compare=True)
 
         def samples() -> Iterator[Sample]:
-            seen = _ColorSeen(reader)
-            for colored in colors:
-                frame = colored.frame
-                seen.look(frame)
-                seconds = float(frame.time.exact - reader.begin)
-                yield sampler.compared(frame, seconds, frame.chroma, (colored.cb, colored.cr))
+            seen = ColorSeen(reader)
+            with (
+                closing(prefetch(reader.frames(), frames_ahead(reader.video), stop)) as frames,
+                closing(prefetch(coloring.frames(frames), _COLORED_AHEAD, stop)) as colors,
+            ):
+                for colored in colors:
+                    frame = colored.frame
+                    seen.look(frame)
+                    seconds = float(frame.time.exact - reader.begin)
+                    yield sampler.compared(frame, seconds, frame.chroma, (colored.cb, colored.cr))
             seen.finish()
 
-        with (
-            closing(prefetch(reader.frames(), frames_ahead(reader.video), stop)) as frames,
-            closing(prefetch(coloring.frames(frames), _COLORED_AHEAD, stop)) as colors,
-        ):
-            _measure(samples(), measured, stop, expected_frames(video, run), progress)
+        _measure(samples(), measured, stop, expected_frames(video, run), progress)
         for word in coloring.words():
             words(word)
     told = {"model": loaded.label, "device": str(colorist.device), "coloured": _told(run)}
@@ -155,27 +141,27 @@ def evaluate_pair(
         _opened(result, run, words) as made,
         _opened(truth, _changed(run, stream=None), words) as true,
     ):
-        _refuse_colorless(true, has_chroma(true.video.pixel_format))
-        _refuse_unlike(made, true, run)
+        refuse_colorless(true, has_chroma(true.video.pixel_format))
+        refuse_unlike(made, true, run)
         video = true.video
         sampler, of_result = Sampler(video, options.size), Sampler(made.video, options.size)
         measured = FilmFigures(sampler, options, compare=True)
-        stop, pairs = threading.Event(), _Pairs(made, true)
+        stop, pairs = threading.Event(), Pairs(made, true)
 
         def samples() -> Iterator[Sample]:
-            seen = _ColorSeen(true)
-            for one, other in pairs.of(ones, others):
-                seen.look(other)
-                seconds = float(other.time.exact - true.begin)
-                yield sampler.compared(other, seconds, other.chroma, one.chroma, (of_result, one))
+            seen = ColorSeen(true)
+            with (
+                closing(prefetch(made.frames(), frames_ahead(video), stop)) as ones,
+                closing(prefetch(true.frames(), frames_ahead(video), stop)) as others,
+            ):
+                for one, other in pairs.of(ones, others):
+                    seen.look(other)
+                    seconds = float(other.time.exact - true.begin)
+                    yield sampler.compared(other, seconds, other.chroma, one.chroma, (of_result, one))
             pairs.finish(words)
             seen.finish()
 
-        with (
-            closing(prefetch(made.frames(), frames_ahead(video), stop)) as ones,
-            closing(prefetch(true.frames(), frames_ahead(video), stop)) as others,
-        ):
-            _measure(samples(), measured, stop, expected_frames(video, run), progress)
+        _measure(samples(), measured, stop, expected_frames(video, run), progress)
     told = {"input": os.fspath(result), "truth": os.fspath(truth)}
     return _outcome("pair", measured, options, words, told, video)
 
@@ -200,11 +186,11 @@ def evaluate_result(
         measured, stop = FilmFigures(sampler, options, compare=False), threading.Event()
 
         def samples() -> Iterator[Sample]:
-            for frame in frames:
-                yield sampler.result(frame, float(frame.time.exact - reader.begin), frame.chroma)
+            with closing(prefetch(reader.frames(), frames_ahead(reader.video), stop)) as frames:
+                for frame in frames:
+                    yield sampler.result(frame, float(frame.time.exact - reader.begin), frame.chroma)
 
-        with closing(prefetch(reader.frames(), frames_ahead(reader.video), stop)) as frames:
-            _measure(samples(), measured, stop, expected_frames(reader.video, run), progress)
+        _measure(samples(), measured, stop, expected_frames(reader.video, run), progress)
         video = reader.video
     return _outcome("result", measured, options, words, {"input": os.fspath(source)}, video)
 
@@ -224,155 +210,16 @@ def _measure(
     total: int | None,
     progress: ProgressTo,
 ) -> None:
+    """``samples`` are made, and all that they come from, in threads that ``stop`` ends."""
     started = time.perf_counter()
-    try:
-        with closing(prefetch(samples, _SAMPLES_AHEAD, stop)) as made:
+    with closing(prefetch(samples, _SAMPLES_AHEAD, stop)) as made:
+        try:
             for count, sample in enumerate(made, 1):
                 measured.add(sample)
                 progress(Progress(count, total, time.perf_counter() - started))
-    finally:
-        stop.set()
+        finally:
+            stop.set()
     measured.finish()
-
-
-# What does not go together
-
-
-def _refuse_colorless(reader: VideoReader, colored: bool) -> None:
-    if not colored:
-        raise InputError(
-            f"{reader.info.name} is in black and white: there is no true colour to compare with."
-        )
-
-
-class _ColorSeen:
-    """Whether a truth has any colour."""
-
-    def __init__(self, reader: VideoReader) -> None:
-        self._reader, self._seen = reader, False
-
-    def look(self, frame: Frame) -> None:
-        self._seen = self._seen or frame.chroma is not None
-        if not self._seen and frame.time.exact - self._reader.begin > _NO_COLOR_S:
-            self.finish()
-
-    def finish(self) -> None:
-        _refuse_colorless(self._reader, self._seen)
-
-
-def _refuse_unlike(made: VideoReader, true: VideoReader, run: RunOptions) -> None:
-    one, other = made.info.name, true.info.name
-    sizes = [(v.video.width, v.video.height, v.video.rotation % 180) for v in (made, true)]
-    if sizes[0] != sizes[1]:
-        texts = [f"{width}x{height}{', turned' * bool(turned)}" for width, height, turned in sizes]
-        raise InputError(
-            f"{one} is {texts[0]} and {other} {texts[1]}: only films of one size can be compared."
-        )
-    a, b = (_length(reader.video, run) for reader in (made, true))
-    if (
-        a is not None
-        and b is not None
-        and abs(a - b) > max(_LENGTHS_S, min(a, b) * Fraction(_UNPAIRED_SHARE))
-    ):
-        raise InputError(_different(one, other, a, b, run))
-
-
-def _different(one: str, other: str, length: Fraction, other_length: Fraction, run: RunOptions) -> str:
-    common = float(min(length, other_length) - (run.start or 0))
-    advice = (
-        f"give -t {common:.3f} to compare what they have in common" if common > 0 else "give another range"
-    )
-    texts = clock_text(length), clock_text(other_length)
-    return f"{one} lasts {texts[0]} and {other} {texts[1]}; {advice}, if they begin with the same frame."
-
-
-def _length(video: VideoInfo, run: RunOptions) -> Fraction | None:
-    """Seconds of film up to where it is read, as far as the header tells."""
-    if video.duration is None:
-        return None
-    return video.duration.value if run.end is None else min(video.duration.value, run.end)
-
-
-class _Pairs:
-    """Frames of a result and of its truth that are shown at the same time."""
-
-    def __init__(self, made: VideoReader, true: VideoReader) -> None:
-        self._made, self._true = made, true
-        rates = [reader.video.average_rate for reader in (made, true)]
-        fastest = max((rate for rate in rates if rate), default=Fraction(25))
-        self._near = 1 / (2 * fastest)
-        self.count = self.unpaired = 0
-        self._alike = 0.0
-        self._ends = [Fraction(0), Fraction(0)]
-
-    def of(
-        self, ones: Iterator[Frame], others: Iterator[Frame]
-    ) -> Generator[tuple[Frame, Frame], None, None]:
-        """Pairs in order.
-
-        Raises:
-            InputError: too many frames have no partner.
-        """
-        one, other = next(ones, None), next(others, None)
-        while one is not None and other is not None:
-            times = (one.time.exact - self._made.begin, other.time.exact - self._true.begin)
-            self._ends = list(times)
-            if abs(times[0] - times[1]) <= self._near:
-                self.count += 1
-                self._alike += _correlation(one, other)
-                yield one, other
-                one, other = next(ones, None), next(others, None)
-                continue
-            self._alone()
-            if times[0] < times[1]:
-                one = next(ones, None)
-            else:
-                other = next(others, None)
-        for place, (left, rest) in enumerate(((one, ones), (other, others))):
-            while left is not None:
-                self._ends[place] = left.time.exact - (self._made, self._true)[place].begin
-                self._alone()
-                left = next(rest, None)
-
-    def _alone(self) -> None:
-        """A frame without a partner."""
-        self.unpaired += 1
-        if self.unpaired <= _UNPAIRED + _UNPAIRED_SHARE * self.count:
-            return
-        names = self._made.info.name, self._true.info.name
-        if not self.count:
-            ends = " and ".join(clock_text(end) for end in self._ends)
-            raise InputError(f"{names[0]} and {names[1]} have no frame in common: they are at {ends}.")
-        rates = [_rate(reader.video) for reader in (self._made, self._true)]
-        said = f" ({rates[0]} and {rates[1]} frames a second)" if rates[0] != rates[1] else ""
-        raise InputError(
-            f"{names[0]} and {names[1]} do not go together: after {self.count} pairs {self.unpaired} "
-            f"frames have no partner at their time{said}."
-        )
-
-    def finish(self, notify: Notify) -> None:
-        """Tells what was odd."""
-        if self.unpaired:
-            notify(
-                f"{counted(self.unpaired, 'frame')} of the two films without a partner at its time: left out."
-            )
-        if self.count and self._alike / self.count < _ALIKE:
-            notify(
-                f"{self._made.info.name} and {self._true.info.name} hardly show the same: their luma "
-                f"correlates by {self._alike / self.count:.2f}."
-            )
-
-
-def _rate(video: VideoInfo) -> str:
-    return "?" if video.average_rate is None else f"{float(video.average_rate):.3f}".rstrip("0").rstrip(".")
-
-
-def _correlation(one: Frame, other: Frame) -> float:
-    """Of the luma of two frames, in [-1, 1]; plain ones are as any."""
-    a, b = (frame.luma[::16, ::16].astype(np.float64).ravel() for frame in (one, other))
-    a, b = a - a.mean(), b - b.mean()
-    scale = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / scale if scale > 0 else 1.0
 
 
 # The end
@@ -394,7 +241,7 @@ def _outcome(
 ) -> Outcome:
     film = measured.to_dict()
     data: dict[str, Any] = {"format": FORMAT, "vidcolor": __version__, "kind": kind, **told}
-    data["film"] = {"width": video.width, "height": video.height, "rate": _rate(video)}
+    data["film"] = {"width": video.width, "height": video.height, "rate": rate_text(video)}
     height, width = measured.size
     data["measured"] = {
         "width": width,
@@ -412,7 +259,7 @@ def _outcome(
         true = measured.stills.means.mean("true_colorfulness")
         if true is not None and true < _HARDLY_ANY:
             words(f"The truth has hardly any colour (colourfulness {true:.1f}): the figures say little.")
-        if film["shots"] < LEAST:
+        if data["figures"]["psnr"]["low"] is None:
             words(f"There are no intervals: they are over shots, and {film['shots']} are too few.")
     data["notices"] = list(words.said)
     return Outcome(data, measured.gallery() if options.pictures else Gallery())

@@ -34,18 +34,22 @@ class Means:
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self._names = names
-        self._sums = np.zeros((_MOST, len(names)))
-        self._counts = np.zeros((_MOST, len(names)))
+        self._sums, self._counts = (np.zeros((0, len(names))) for _ in range(2))
+        """As long as there are units, with some room."""
         self._units = 0
 
     def add(self, unit: int, values: Mapping[str, float]) -> None:
         """A picture's figures; those that are missing or not finite do not count."""
         self._units = max(self._units, unit + 1)
+        row = unit % _MOST
+        if row >= len(self._sums):
+            more = np.zeros((min(2 * row + 8, _MOST) - len(self._sums), len(self._names)))
+            self._sums, self._counts = (np.vstack([rows, more]) for rows in (self._sums, self._counts))
         for place, name in enumerate(self._names):
             value = values.get(name, math.nan)
             if math.isfinite(value):
-                self._sums[unit % _MOST, place] += value
-                self._counts[unit % _MOST, place] += 1
+                self._sums[row, place] += value
+                self._counts[row, place] += 1
 
     @property
     def units(self) -> int:
@@ -61,7 +65,7 @@ class Means:
         """``mean``, ``low``, ``high`` and ``count`` of each figure there is; no low and high of few units."""
         used = slice(0, min(self._units, _MOST))
         sums, counts = self._sums[used], self._counts[used]
-        totals = _resampled(np.hstack([sums, counts]), self._units, seed)
+        totals = _resampled(np.hstack([sums, counts]), seed)
         found: dict[str, dict[str, float | int | None]] = {}
         for place, name in enumerate(self._names):
             count = int(counts[:, place].sum())
@@ -77,7 +81,7 @@ class Means:
         pair = self._sums[used][:, [self._names.index(above), self._names.index(below)]]
         if not pair[:, 1].sum() > 0:
             return None
-        low, high = _ends(_resampled(pair, self._units, seed), 0, 1)
+        low, high = _ends(_resampled(pair, seed), 0, 1)
         count = int(self._counts[used, self._names.index(above)].sum())
         return {"mean": float(pair[:, 0].sum() / pair[:, 1].sum()), "low": low, "high": high, "count": count}
 
@@ -90,8 +94,7 @@ class Rebalanced:
     """
 
     def __init__(self, bins: int = 313) -> None:
-        self._gains = np.zeros((_MOST, bins), np.float32)
-        self._counts = np.zeros((_MOST, bins), np.float32)
+        self._gains, self._counts = (np.zeros((_MOST, bins)) for _ in range(2))
         self._units = self._pictures = 0
 
     def add(self, unit: int, gains: npt.NDArray[Any], counts: npt.NDArray[Any]) -> None:
@@ -104,14 +107,14 @@ class Rebalanced:
     def interval(self, seed: int) -> dict[str, float | int | None] | None:
         """As of :class:`Means`; None: there was no pixel."""
         used = slice(0, min(self._units, _MOST))
-        gains, counts = self._gains[used].astype(np.float64), self._counts[used].astype(np.float64)
+        gains, counts = self._gains[used], self._counts[used]
         if not counts.any():
             return None
         # Resamples have the weights of all pixels too: of fewer pictures, rare bins would be missing.
         common = counts.sum(0)
         weights = np.divide(1, common, out=np.zeros_like(common), where=common > 0)
         rows = np.stack([gains @ weights, counts @ weights], 1)
-        low, high = _ends(_resampled(rows, self._units, seed), 0, 1)
+        low, high = _ends(_resampled(rows, seed), 0, 1)
         mean = float(rows[:, 0].sum() / rows[:, 1].sum())
         return {"mean": mean, "low": low, "high": high, "count": self._pictures}
 
@@ -122,9 +125,10 @@ def _draws(units: int, seed: int) -> npt.NDArray[np.float64]:
     return rng.multinomial(units, np.full(units, 1 / units), size=_RESAMPLES).astype(np.float64)
 
 
-def _resampled(rows: npt.NDArray[Any], units: int, seed: int) -> npt.NDArray[np.float64] | None:
-    """Sums of each column in each resample; None: too few units."""
-    return _draws(len(rows), seed) @ rows if units >= LEAST else None
+def _resampled(rows: npt.NDArray[Any], seed: int) -> npt.NDArray[np.float64] | None:
+    """Sums of each column in each resample; None: too few units. Units of which nothing is known are none."""
+    known = rows[rows.any(1)]
+    return _draws(len(known), seed) @ known if len(known) >= LEAST else None
 
 
 def _ends(

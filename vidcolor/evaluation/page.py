@@ -123,7 +123,6 @@ def _figures(data: Mapping[str, Any]) -> str:
 
 def _row(row: Row, truths: bool) -> str:
     figure = row.figure
-    title = f"{figure.title}, {figure.unit}" if figure.unit else figure.title
     meaning = f"{figure.meaning} {_WAYS.get(figure.better, '')}".strip()
     interval = f"<small>{row.interval}</small>" if row.interval else ""
     value = f'<td><span data-value="{row.path}">{written(row.name, row.value)}</span>{interval}</td>'
@@ -133,14 +132,13 @@ def _row(row: Row, truths: bool) -> str:
         truth = f"<td class=truth>{shown if row.truth_path else ''}</td>"
     main = " class=main" if row.name in _MAIN else ""
     return (
-        f"<tr{main}><th scope=row><details><summary>{_text(title)}</summary><p>{_text(meaning)}</p></details>"
-        "</th>"
-        f"{value}{truth}</tr>"
+        f"<tr{main}><th scope=row><details><summary>{_text(figure.heading)}</summary>"
+        f"<p>{_text(meaning)}</p></details></th>{value}{truth}</tr>"
     )
 
 
 def _groups(data: Mapping[str, Any]) -> str:
-    table = group_rows(data)
+    table = group_rows(data.get("groups", {}))
     if not table:
         return ""
     head = "".join(f"<th>{_text(cell)}</th>" for cell in table[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import groupby
@@ -23,12 +24,12 @@ from vidcolor.datasets.manifest import DATASET, MANIFEST, Picture, open_set
 from vidcolor.datasets.sources import find_pictures
 from vidcolor.datasets.split import draw_order
 from vidcolor.errors import InputError
-from vidcolor.evaluation.intervals import LEAST, Means
+from vidcolor.evaluation.intervals import LEAST
 from vidcolor.evaluation.kept import Extremes, Thinned
 from vidcolor.evaluation.options import EvaluateOptions
 from vidcolor.evaluation.outcome import FORMAT, Gallery, Outcome, Panel, jpeg
 from vidcolor.evaluation.perceptual import Perceptual
-from vidcolor.evaluation.stills import NAMES, Stills, grey_of
+from vidcolor.evaluation.stills import Groups, Stills, grey_of
 from vidcolor.frames import NOTHING_KNOWN, ChromaLayout, ColorTags, Frame, Timestamp, VideoInfo
 from vidcolor.media.picture_file import read_picture_file
 from vidcolor.models import ColorModel, resolve_model
@@ -95,13 +96,13 @@ def evaluate_set(
     loaded = resolve_model(run.model)
     words = Notices(notify)
     reading = _Reading(pictures, options, words, len(pictures))
-    with_colors = _colored(prefetch(reading.items(), _READ_AHEAD), loaded.model, run, words)
     gathered = _Gathered(options)
     started = time.perf_counter()
-    for item in with_colors:
-        gathered.add(item)
-        if progress is not None:
-            progress(Progress(gathered.count, len(pictures), time.perf_counter() - started))
+    with closing(prefetch(reading.items(), _READ_AHEAD)) as items:
+        for item in _colored(items, loaded.model, run, words):
+            gathered.add(item)
+            if progress is not None:
+                progress(Progress(gathered.count, len(pictures), time.perf_counter() - started))
     reading.finish(folder)
     told = {
         "input": os.fspath(folder),
@@ -136,8 +137,9 @@ def evaluate_folders(
     words, alone = Notices(notify), len(named[0]) + len(named[1]) - 2 * len(both)
     if alone:
         words(f"{counted(alone, 'picture')} without a partner of its name in the other folder: left out.")
+    chosen_names = _limited(both, both, options)
     gathered, started = _Gathered(options), time.perf_counter()
-    for number, name in enumerate(_limited(both, both, options)):
+    for number, name in enumerate(chosen_names):
         result, truth = (_read(place[name]) for place in named)
         if result is None or truth is None:
             raise InputError(f"{name} cannot be read as a picture in both folders.")
@@ -150,7 +152,7 @@ def evaluate_folders(
         result, truth = (_sized(rgb, options.size) for rgb in (result, truth))
         gathered.add(_Item(number, name, "", truth, _frame(truth, number), None, result))
         if progress is not None:
-            progress(Progress(gathered.count, len(both), time.perf_counter() - started))
+            progress(Progress(gathered.count, len(chosen_names), time.perf_counter() - started))
     return gathered.outcome({"input": os.fspath(results), "truth": os.fspath(truths)}, words)
 
 
@@ -295,7 +297,7 @@ class _Gathered:
     def __init__(self, options: EvaluateOptions) -> None:
         self._options = options
         self._stills, self._perceptual = Stills(), Perceptual()
-        self._groups: dict[str, Means] = {}
+        self._groups = Groups()
         self._rows = Thinned[dict[str, Any]](_ROWS)
         self._worst, self._best = (Extremes[tuple[int, Panel]](_PANELS, 0.0) for _ in range(2))
         self._between = Thinned[tuple[int, Panel]](_BETWEEN)
@@ -310,8 +312,7 @@ class _Gathered:
         result, truth = item.result, item.truth
         figures = self._stills.add(item.number, result, truth, more=self._perceptual.add(result, truth))
         if item.source:
-            group = self._groups.setdefault(item.source, Means(NAMES))
-            group.add(group.units, figures)
+            self._groups.add(item.source, figures)
         if len(self._sizes) < 2:
             self._sizes.add(truth.shape[1::-1])
         row = {"name": item.name, **{name: round(value, 4) for name, value in figures.items()}}
@@ -338,6 +339,7 @@ class _Gathered:
         if self.count < LEAST:
             words(f"There are no intervals: {self.count} pictures are too few.")
         figures = self._stills.figures(options.seed)
+        groups = self._groups.found(options.seed)
         fid = self._perceptual.fid()
         if fid is not None:
             figures["fid"] = {"mean": fid, "low": None, "high": None, "count": self.count}
@@ -354,21 +356,11 @@ class _Gathered:
             "figures": figures,
             "curves": self._stills.curves(),
             "left_out": dict(self._perceptual.left_out),
-            "groups": self._by_group(),
+            "groups": groups if len(groups) > 1 else {},
             "pictures": {"every": self._rows.stride, "rows": self._rows.found},
             "notices": list(words.said),
         }
         return Outcome(data, self._gallery() if options.pictures else Gallery())
-
-    def _by_group(self) -> dict[str, dict[str, Any]]:
-        """Means of each label or film, where there are several."""
-        if len(self._groups) < 2:
-            return {}
-        names = ("psnr", "psnr_grey", "gain", "ssim", "ciede2000", "colorfulness", "true_colorfulness")
-        return {
-            group: {"pictures": means.units, **{name: means.mean(name) for name in names}}
-            for group, means in sorted(self._groups.items())
-        }
 
     def _gallery(self) -> Gallery:
         kept = [panel for _, _, panel in (*self._worst.found(), *self._best.found())]

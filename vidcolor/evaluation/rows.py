@@ -42,6 +42,12 @@ class Row:
             return ""
         return f"{written(self.name, self.low)} to {written(self.name, self.high)}"
 
+    @property
+    def beside_truth(self) -> str:
+        """Its value, and the truth's after it where there is one."""
+        value = written(self.name, self.value)
+        return f"{value} / {written(self.name, self.truth)}" if self.truth_path else value
+
 
 def rows(data: Mapping[str, Any]) -> list[Row]:
     """Every figure there is: those of pictures, then those over time."""
@@ -95,20 +101,19 @@ def _steady_words(data: Mapping[str, Any], text: str) -> str:
     return f"{text}Colour jumps {counted(inside, 'time')} inside shots, and at {counted(at_cuts, 'cut')}."
 
 
-GROUP_COLUMNS = ("pictures", "psnr", "gain", "ssim", "ciede2000", "colorfulness", "true_colorfulness")
+_GROUPED = ("psnr", "gain", "ssim", "ciede2000", "colorfulness", "colorfulness_ratio")
 
 
-def group_rows(data: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """A heading and a row for each label or film of a set; empty where there is but one."""
-    groups = data.get("groups") or {}
+def group_rows(groups: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """A heading and a row for each label or film of a set; empty where there are none."""
     if not groups:
         return []
-    titles = ["", "pictures", *(FIGURES[name].title for name in GROUP_COLUMNS[1:-1]), "truth’s"]
-    found = [tuple(titles)]
-    for group, values in groups.items():
-        cells = [
-            written("colorfulness" if name == "true_colorfulness" else name, values[name])
-            for name in GROUP_COLUMNS[1:]
-        ]
-        found.append((group, str(values["pictures"]), *cells))
+    titles = [FIGURES[name].heading for name in _GROUPED]
+    titles[_GROUPED.index("colorfulness")] += " / truth’s"
+    at = _GROUPED.index("gain") + 1
+    found = [("", "pictures", *titles[:at], "95 %", *titles[at:])]
+    for group, told in groups.items():
+        by_name = {row.name: row for row in rows(told)}
+        cells = [by_name[name].beside_truth if name in by_name else written(name, None) for name in _GROUPED]
+        found.append((group, f"{told['pictures']:,}", *cells[:at], by_name["gain"].interval, *cells[at:]))
     return found

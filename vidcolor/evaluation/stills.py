@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
@@ -14,7 +15,7 @@ from vidcolor.color.shown import Rgb
 from vidcolor.evaluation.intervals import Means, Rebalanced
 from vidcolor.metrics import ciede2000, ciede2000_of_lab, colorfulness, lab_pixels, psnr, ssim
 
-__all__ = ["BEST_DB", "Stills", "grey_of", "picture_figures"]
+__all__ = ["BEST_DB", "Groups", "Stills", "grey_of", "picture_figures"]
 
 BEST_DB = 99.0
 """A picture that comes back exactly counts as this: a mean with infinity in it says nothing."""
@@ -27,6 +28,8 @@ _SMALLEST = 7
 """Pixels a side below which there is no SSIM."""
 
 Figures = dict[str, float]
+Intervals = dict[str, dict[str, float | int | None]]
+"""Name -> ``mean``, ``low``, ``high``, ``count``, for some ``truth``."""
 Labs = tuple[Tensor, Tensor]
 """Of a result and of the truth."""
 
@@ -56,6 +59,40 @@ def picture_figures(result: Rgb, truth: Rgb, grey: Rgb | None = None, lab: Labs 
     if min(truth.shape[:2]) >= _SMALLEST:
         found["ssim"] = ssim(result, truth)
     return found | {"gain": found["psnr"] - found["psnr_grey"]}
+
+
+def with_truth(means: Means, seed: int) -> Intervals:
+    """Means of :data:`NAMES` with their intervals; the truth's colourfulness stands beside the result's."""
+    found = means.intervals(seed)
+    true = found.pop("true_colorfulness", None)
+    if true is not None:
+        found["colorfulness"]["truth"] = true["mean"]
+        ratio = means.ratio("colorfulness", "true_colorfulness", seed)
+        if ratio is not None:
+            found["colorfulness_ratio"] = ratio
+    return found
+
+
+class Groups:
+    """The figures of pictures by what they belong to: a label, a film, a source.
+
+    A group takes as much memory as it has pictures, up to some bound.
+    """
+
+    def __init__(self) -> None:
+        self._means: dict[str, Means] = {}
+
+    def add(self, group: str, figures: Mapping[str, float]) -> None:
+        """A picture's figures, by :data:`NAMES`; others are passed over."""
+        means = self._means.setdefault(group, Means(NAMES))
+        means.add(means.units, figures)
+
+    def found(self, seed: int) -> dict[str, dict[str, Any]]:
+        """Of each group, by name, ``pictures``, their number, and ``figures`` as those of all pictures."""
+        return {
+            group: {"pictures": means.units, "figures": with_truth(means, seed)}
+            for group, means in sorted(self._means.items())
+        }
 
 
 class Stills:
@@ -91,15 +128,9 @@ class Stills:
         self._steps += np.bincount(places, minlength=self._steps.size).reshape(self._steps.shape)
         return float(gain.mean(dtype=np.float64))
 
-    def figures(self, seed: int) -> dict[str, dict[str, float | int | None]]:
+    def figures(self, seed: int) -> Intervals:
         """Every figure there is with its interval, by the names of ``vidcolor.evaluation.figures``."""
-        found = self.means.intervals(seed)
-        true = found.pop("true_colorfulness", None)
-        if true is not None:
-            found["colorfulness"]["truth"] = true["mean"]
-            ratio = self.means.ratio("colorfulness", "true_colorfulness", seed)
-            if ratio is not None:
-                found["colorfulness_ratio"] = ratio
+        found = with_truth(self.means, seed)
         rebalanced = self._rebalanced.interval(seed)
         if rebalanced is not None:
             found["auc_rebalanced"] = rebalanced

@@ -9,7 +9,7 @@ from vidcolor.evaluation.figures import FIGURES, written
 from vidcolor.evaluation.rows import Row, group_rows, headline, rows, subject
 from vidcolor.media.timeline import clock_text
 
-__all__ = ["left_out", "markdown", "tables", "text"]
+__all__ = ["left_out", "markdown", "piped", "tables", "text"]
 
 _MOMENTS = 5
 
@@ -20,7 +20,7 @@ def text(data: Mapping[str, Any]) -> str:
     truths, intervals = any(row.truth_path for row in found), any(row.interval for row in found)
     lines = [_titled(truths, intervals), *(_cells(row, truths, intervals) for row in found)]
     blocks = [headline(data), _aligned(lines)]
-    if groups := group_rows(data):
+    if groups := group_rows(data.get("groups", {})):
         blocks.append(_aligned(groups))
     if moments := _moments(data):
         blocks.append(moments)
@@ -49,7 +49,7 @@ def tables(data: Mapping[str, Any]) -> str:
     """The figures as a table in Markdown, then a table of groups where there are some."""
     found = rows(data)
     lines = [_titled(True, True), *(_cells(row, True, True) for row in found)]
-    return "\n\n".join(_piped(table) for table in (lines, group_rows(data)) if table)
+    return "\n\n".join(piped(table) for table in (lines, group_rows(data.get("groups", {}))) if table)
 
 
 def _titled(truths: bool, intervals: bool) -> tuple[str, ...]:
@@ -57,10 +57,8 @@ def _titled(truths: bool, intervals: bool) -> tuple[str, ...]:
 
 
 def _cells(row: Row, truths: bool, intervals: bool) -> tuple[str, ...]:
-    unit = row.figure.unit
-    title = f"{row.figure.title}, {unit}" if unit else row.figure.title
     truth = (written(row.name, row.truth) if row.truth_path else "",) if truths else ()
-    return (title, written(row.name, row.value), *truth, *((row.interval,) if intervals else ()))
+    return (row.figure.heading, written(row.name, row.value), *truth, *((row.interval,) if intervals else ()))
 
 
 def _aligned(table: Sequence[Sequence[str]]) -> str:
@@ -75,7 +73,8 @@ def _aligned(table: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _piped(table: Sequence[Sequence[str]]) -> str:
+def piped(table: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown; the first line is its heading."""
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in table]
     ruler = "|---" + "|---:" * (len(table[0]) - 1) + "|"
     return "\n".join([lines[0], ruler, *lines[1:]])

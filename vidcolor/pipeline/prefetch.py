@@ -7,10 +7,12 @@ import threading
 from collections.abc import Generator, Iterable
 from typing import TypeVar
 
-__all__ = ["prefetch"]
+__all__ = ["STAGE", "prefetch"]
 
 T = TypeVar("T")
 
+STAGE = "prefetch"
+"""The name of every stage's thread."""
 _POLL_SECONDS = 0.1
 """How soon a waiting thread notices that it is no longer wanted."""
 _GRACE_SECONDS = 2.0
@@ -64,7 +66,7 @@ def prefetch(items: Iterable[T], size: int, stop: threading.Event | None = None)
             if close is not None:
                 close()
 
-    thread = threading.Thread(target=work, name="prefetch", daemon=True)
+    thread = threading.Thread(target=work, name=STAGE, daemon=True)
     thread.start()
     try:
         while not stop.is_set():

@@ -180,7 +180,9 @@ class Batches:
         self._describe = describe
         rank, world = share
         self._mine = range(rank * size // world, (rank + 1) * size // world)
-        self._by_label = _by_label(pictures) if options.balanced else ()
+        self._by_label = _by_label(pictures) if options.evenness else ()
+        sizes = np.array([len(label) for label in self._by_label], np.float64) ** (1 - options.evenness)
+        self._up_to = np.cumsum(sizes / sizes.sum()) if self._by_label else sizes
         self._greys = _grey_choices(options.grey)
 
     def at(self, step: int, pool: ThreadPoolExecutor | None = None) -> Batch:
@@ -252,9 +254,10 @@ class Batches:
         return carry(rgb, view.of(other), grey, rng)
 
     def _index(self, step: int, place: int, rng: np.random.Generator) -> int:
-        """Which picture: the next of this epoch's order, or any of a label drawn evenly."""
+        """Which picture: the next of this epoch's order, or any of a label that is drawn."""
         if self._by_label:
-            label = self._by_label[int(rng.integers(len(self._by_label)))]
+            drawn = int(np.searchsorted(self._up_to, rng.random(), side="right"))
+            label = self._by_label[min(drawn, len(self._by_label) - 1)]
             return label[int(rng.integers(len(label)))]
         epoch, position = divmod(step * self._size + place, len(self.store))
         return int(_order(self._seed, epoch, len(self.store))[position])

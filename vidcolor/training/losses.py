@@ -123,6 +123,8 @@ class Objective:
         each = ON_COLORS[self._options.name](self._options)(raw, spaces.encode(self._space, lab))
         if self._weights is not None:
             each = each * self._weights[nearest_bin(lab[:, 1:])].unsqueeze(1)
+        if self._options.picture_floor:
+            return (each.mean((1, 2, 3)) + self._options.picture_floor).log().mean()
         return each.mean()
 
     def _on_bins(self, logits: Tensor, ab: Tensor) -> Tensor:
@@ -149,6 +151,8 @@ def check(options: LossOptions, space: Space) -> None:
         raise UsageError(
             f"Loss {options.name!r} does not fit a network that speaks in {space}; take one of {fits}."
         )
+    if space == "bins" and options.picture_floor:
+        raise UsageError("'loss.picture_floor' is for losses on colours, not for cross-entropy.")
     if space != "bins" and (options.soft or options.distribution):
         which = "soft" if options.soft else "distribution"
         raise UsageError(f"'loss.{which}' is for networks that speak in bins, not in {space}.")

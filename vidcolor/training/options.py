@@ -77,8 +77,9 @@ class DataOptions:
     """Share of the samples whose hints are the colour of another picture of the same shot, carried along
     motion (:mod:`vidcolor.training.carried`); they are other samples than those of ``hints``. Only for models
     that take hints, and for pictures that ``build-dataset`` took whole from a film, more than one a shot."""
-    balanced: bool = False
-    """Every label is drawn as often as every other (B5); without labels nothing changes."""
+    evenness: float = number(0.0, least=0, most=1)
+    """How evenly labels are drawn: each in proportion to its pictures' number to the power 1 - evenness.
+    0: as many as there are; 1: every label as often as every other (B5). Without labels nothing changes."""
     labels: bool = False
     """The network is told each picture's label (A7); its model's options get the names. Only for unet."""
     metadata: bool = False
@@ -116,6 +117,10 @@ class LossOptions:
     """λ of C2 eq. 1: the share of the uniform distribution in the prior that rarity is read from."""
     rarity_limit: float = number(4.0, least=1)
     """Largest weight with a loss on colours; weights of bins are not cut."""
+    picture_floor: float = number(0.0, least=0)
+    """Above 0, the loss of a picture is the logarithm of its mean loss plus this, in the network's own
+    units: as PSNR counts, so that halving a small error is worth as much as halving a large one. Only with a
+    loss on colours."""
     soft: bool = False
     """Cross-entropy against the 10 nearest bins (E6) instead of the nearest one."""
     blur: float = number(0.0, least=0)
@@ -138,14 +143,14 @@ class LossOptions:
 class OptimizerOptions:
     """How weights follow gradients; the discriminator has another optimizer of the same kind."""
 
-    name: Literal["adam", "adamw", "adadelta", "sgd"] = "adamw"
+    name: Literal["adam", "adamw", "adadelta", "sgd", "muon"] = "adamw"
     rate: float = number(1e-3, above=0)
     """Highest learning rate."""
     weight_decay: float = number(0.0, least=0)
     betas: tuple[float, float] = number((0.9, 0.999), least=0, most=0.999999)
-    """Of Adam."""
+    """Of Adam, and of what Muon steps as Adam does."""
     momentum: float = number(0.9, least=0, most=0.999999)
-    """Of SGD (Nesterov's)."""
+    """Of SGD and of Muon (Nesterov's)."""
     clip: float = number(0.0, least=0)
     """Largest norm of the gradient; 0: any."""
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from vidcolor.errors import ModelError, UsageError
 from vidcolor.models import ColorModel, create_model, resolve_model
 from vidcolor.training.distributed import Group, share_batch_norm
+from vidcolor.training.muon import Muon
 from vidcolor.training.options import ModelOptions, OptimizerOptions, Recipe, ScheduleOptions
 from vidcolor.training.report import Row
 
@@ -222,7 +223,7 @@ def _building(problem: str) -> Iterator[None]:
 
 def make_optimizer(network: nn.Module, options: OptimizerOptions) -> torch.optim.Optimizer:
     """An optimizer for what a network learns; frozen weights are left alone."""
-    weights: Iterable[Tensor] = [p for p in network.parameters() if p.requires_grad]
+    weights = [p for p in network.parameters() if p.requires_grad]
     rate, decay = options.rate, options.weight_decay
     match options.name:
         case "adam":
@@ -234,3 +235,6 @@ def make_optimizer(network: nn.Module, options: OptimizerOptions) -> torch.optim
         case "sgd":
             momentum = options.momentum
             return torch.optim.SGD(weights, rate, momentum, weight_decay=decay, nesterov=momentum > 0)
+        case "muon":
+            momentum, betas = options.momentum, options.betas
+            return Muon(weights, rate, momentum=momentum, betas=betas, weight_decay=decay)
