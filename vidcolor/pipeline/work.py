@@ -186,7 +186,7 @@ class WorkFolder:
             entry["border"] = {"pts": border.pts, "continued": border.continued, "marks": border.marks}
             with writing(self._final):
                 arrays: dict[str, Any] = dict(border.state)
-                self._write(_state_of(place), lambda file: np.savez(file, **arrays))
+                self._write(_state_of(place), lambda file: np.savez_compressed(file, **arrays))
             entry["state"] = digest_of(_state_of(place))
         other = number < len(self._entries) and not _end_alike(entry, self._entries[number])
         if other:
