@@ -408,6 +408,30 @@ def test_a_new_shot_begins_anew() -> None:
     assert camera.hints_for(half)[..., 2].mean() > 0.7
 
 
+def test_what_was_learnt_is_handed_on() -> None:
+    day, pictures, _ = film(frames=60, noise=6)
+    camera = FixedCamera(Reference(day))
+    assert camera.state() == {}
+    for picture in pictures[:50]:
+        camera.feed(lightness(picture))
+    state = camera.state()
+    assert sum(plane.nbytes for plane in state.values()) < 2.1 * 4 * SIZE[0] * SIZE[1]
+    other = FixedCamera(Reference(day))
+    other.restore(state)
+    assert other.found
+    frame = lightness(pictures[50])
+    assert np.abs(other.hints_for(frame) - camera.hints_for(frame)).max() < 0.05
+    for picture in pictures[50:]:
+        for one in (camera, other):
+            one.feed(lightness(picture))
+    first, second = (one.hints_for(frame) for one in (camera, other))
+    assert np.abs(first - second)[..., 2].mean() < 0.01
+    assert np.abs(first - second)[..., :2].mean() < 0.3
+    again = FixedCamera(Reference(day))
+    again.restore({})
+    assert not again.found
+
+
 def test_the_background_is_a_median_in_bounded_memory() -> None:
     rng = np.random.default_rng(0)
     still = lightness(scene(43))
