@@ -31,25 +31,58 @@ def frames_of(path: Path | None, size: tuple[int, int]) -> Iterator[np.ndarray]:
         step += 3
 
 
+FOOTAGE = DATA / "video" / "demo" / "big_buck_bunny_720p_5s.mp4"
+
+
 def make_grey_film(
     path: Path,
     *,
     seconds: float,
     size: tuple[int, int] = (1280, 720),
     rate: int = 24,
-    source: Path = DATA / "video" / "demo" / "big_buck_bunny_720p_5s.mp4",
+    source: Path = FOOTAGE,
 ) -> str:
     """Writes a black-and-white H.264 film; returns in words what it shows."""
-    width, height = size
+    neutral = np.full((size[1] // 2, size[0]), 128, np.uint8)
+    pictures = (
+        av.VideoFrame.from_ndarray(np.vstack((luma, neutral)), format="yuv420p")
+        for luma in frames_of(source, size)
+    )
+    _write(path, pictures, seconds, size, rate)
+    shown = f"{source.name}, looped, made grey" if source.exists() else "a drawn pan"
+    return f"{size[0]}x{size[1]}, {seconds:g} s at {rate} frames/s: {shown}"
+
+
+def make_color_film(
+    path: Path, *, seconds: float, size: tuple[int, int] = (1280, 720), rate: int = 24
+) -> str:
+    """The same in colour."""
+    pictures = (
+        picture.reformat(width=size[0], height=size[1], format="yuv420p")
+        for picture in colors_of(FOOTAGE, size)
+    )
+    _write(path, pictures, seconds, size, rate)
+    shown = f"{FOOTAGE.name}, looped" if FOOTAGE.exists() else "a drawn pan"
+    return f"{size[0]}x{size[1]}, {seconds:g} s at {rate} frames/s: {shown}"
+
+
+def colors_of(path: Path, size: tuple[int, int]) -> Iterator[av.VideoFrame]:
+    """Endless frames in colour: the film's, again and again, or drawn."""
+    while path.exists():
+        with av.open(str(path)) as container:
+            yield from container.decode(video=0)
+    for luma in frames_of(None, size):
+        yield av.VideoFrame.from_ndarray(np.dstack([luma, luma // 2, 255 - luma]), format="rgb24")
+
+
+def _write(
+    path: Path, pictures: Iterator[av.VideoFrame], seconds: float, size: tuple[int, int], rate: int
+) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "16"})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         stream.codec_context.time_base = Fraction(1, rate)
-        neutral = np.full((height // 2, width), 128, np.uint8)
-        for index, luma in zip(range(round(seconds * rate)), frames_of(source, size), strict=False):
-            frame = av.VideoFrame.from_ndarray(np.vstack((luma, neutral)), format="yuv420p")
-            frame.pts = index
+        for index, frame in zip(range(round(seconds * rate)), pictures, strict=False):
+            frame.pts, frame.time_base, frame.pict_type = index, Fraction(1, rate), 0
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    shown = f"{source.name}, looped, made grey" if source.exists() else "a drawn pan"
-    return f"{width}x{height}, {seconds:g} s at {rate} frames/s: {shown}"

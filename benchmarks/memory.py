@@ -24,7 +24,7 @@ from clips import make_grey_film
 
 def peak_mebibytes(command: list[str]) -> float:
     """Highest resident memory of a command that must succeed."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{' '.join(command)} failed")

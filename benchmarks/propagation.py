@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How well true colour is carried from anchors to the frames between, beside plain optical flow.
 
-    python benchmarks/propagation.py [--interval 48] [--frames 145] [--plain] [CLIP ...]
+    python benchmarks/propagation.py [--interval 48] [--frames 145] [--plain] [--json FILE] [CLIP ...]
 
 Every Nth frame of colour films keeps its chroma (4:2:0, as films store it), the others lose it. Ours and the
 baseline (naive_propagation.py) work on the same frames, film by film in turn. PSNR in dB over R'G'B' of the
@@ -12,13 +12,18 @@ for ours is chroma planes of the film's size, for the baseline chroma of 384 pix
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
+import io
+import json
 import os
+import re
 import time
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command does, before torch is loaded
 
@@ -100,6 +105,18 @@ def ours(film: Film, interval: int, plain: bool) -> tuple[dict[int, float], floa
     return scores, len(luma) / seconds
 
 
+def plain_flow(baseline: ModuleType, clip: Path, interval: int, frames: int) -> dict[str, float]:
+    """The baseline's figures, which it prints: PSNR in dB of its mean and worst frame, and its rate."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        baseline.measure(str(clip), interval, frames)
+    line = printed.getvalue()
+    print(line, end="", flush=True)
+    patterns = {"psnr": r"flow +([-\d.]+)", "worst": r"worst +([-\d.]+)",
+                "frames_per_second": r"([\d.]+) frames/s"}  # fmt: skip
+    return {name: float(re.findall(pattern, line)[-1]) for name, pattern in patterns.items()}
+
+
 def psnr(result: np.ndarray, truth: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / max(np.mean((result.astype(np.float32) - truth) ** 2), 1e-6)))
 
@@ -113,17 +130,18 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=145)
     parser.add_argument("--plain", action="store_true", help="without the mixing network")
     parser.add_argument("--no-baseline", action="store_true")
+    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     spec = importlib.util.spec_from_file_location("naive_propagation", BASELINE)
     baseline = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(baseline)
     hold_memory()  # as a run does
     print(f"{torch.get_num_threads()} threads", flush=True)
+    told: list[dict[str, Any]] = []
     for interval in options.interval:
-        means, worst, speeds = [], [], []
+        means, worst, speeds, ratios = [], [], [], []
         for clip in options.clips:
-            if not options.no_baseline:
-                baseline.measure(str(clip), interval, options.frames)
+            known = None if options.no_baseline else plain_flow(baseline, clip, interval, options.frames)
             film = load(clip, options.frames)
             whole = (len(film.planes) - 1) // interval * interval + 1
             film = Film(film.planes[:whole], film.truth[:whole])
@@ -131,10 +149,16 @@ def main() -> None:
             means.append(np.mean(list(scores.values())))
             worst.append(min(scores.values()))
             speeds.append(speed)
+            ratios += [speed / known["frames_per_second"]] if known else []
+            told.append({"film": clip.name, "interval": interval, "psnr": float(means[-1]),
+                         "worst": worst[-1], "frames_per_second": speed, "baseline": known})  # fmt: skip
             print(f"{clip.name:34} every {interval:3}  ours {means[-1]:6.2f}  worst {worst[-1]:6.2f}"
                   f"{'':27}{speed:5.1f} frames/s", flush=True)  # fmt: skip
+        beside = f", {np.median(ratios):.2f} of the baseline's" if ratios else ""
         print(f"mean every {interval}: ours {np.mean(means):.2f} dB, worst {np.mean(worst):.2f} dB, "
-              f"{np.mean(speeds):.1f} frames/s", flush=True)  # fmt: skip
+              f"{np.mean(speeds):.1f} frames/s{beside}", flush=True)  # fmt: skip
+    if options.json:
+        options.json.write_text(json.dumps(told, indent=1) + "\n")
 
 
 if __name__ == "__main__":

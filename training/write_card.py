@@ -17,7 +17,7 @@ import argparse
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -60,8 +60,18 @@ FILM_HEADINGS = (
 # Measuring
 
 
-def measured(weights: Path, data: Path, work: Path, limit: int | None) -> dict[str, Any]:
-    """The figures of these weights that a card tells, all from files of ``vidcolor evaluate -o``."""
+def measured(
+    weights: Path, data: Path, work: Path, limit: int | None, films: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """The figures of these weights that a card tells, all from files of ``vidcolor evaluate -o``.
+
+    Args:
+        weights: the file.
+        data: the folder with ``photos`` and ``video``.
+        work: what is there already is not measured again.
+        limit: pictures at most, drawn; None: all.
+        films: names of the films; None: all.
+    """
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     folder = work / digest[:12]
     folder.mkdir(parents=True, exist_ok=True)
@@ -71,15 +81,16 @@ def measured(weights: Path, data: Path, work: Path, limit: int | None) -> dict[s
     size = ["--size", str(held_out.SHORT_SIDE)]
     bound = [] if limit is None else ["--limit", str(limit)]
     name = "pictures.json" if limit is None else f"pictures-{limit}.json"
-    films = {
+    of_films = {
         film.name: of_film(evaluated(weights, film, folder / f"{film.name}.json"))
         for film in held_out.films(data)
+        if films is None or film.name in films
     }
     return {
         "weights": digest,
         "limit": limit,
         "pictures": of_pictures(evaluated(weights, pictures, folder / name, *size, *bound)),
-        "films": films,
+        "films": of_films,
     }
 
 

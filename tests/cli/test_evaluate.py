@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,6 +61,28 @@ def test_nothing_is_overwritten_without_being_asked(
     assert (tmp_path / "report" / "other.txt").read_text() == "mine"
 
 
+def test_what_appears_meanwhile_is_left_alone_and_the_figures_are_shown(
+    films: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    from vidcolor.evaluation import film
+
+    output, measured = tmp_path / "figures.json", film.evaluate_result
+
+    def late(*given: Any, **told: Any) -> Any:
+        outcome = measured(*given, **told)
+        output.write_text("mine")
+        return outcome
+
+    monkeypatch.setattr(film, "evaluate_result", late)
+    assert main(["evaluate", str(films[0]), "-o", str(output)]) == 1
+    said = capsys.readouterr()
+    assert "Colourfulness" in said.out
+    assert "has appeared meanwhile" in said.err
+    assert "written:" not in said.err
+    assert output.read_text() == "mine"
+    assert json.loads((tmp_path / "figures-1.json").read_text())["kind"] == "result"
+
+
 def test_an_input_is_never_written_over(films: tuple[Path, Path], capsys: Capture) -> None:
     result, truth = films
     assert main(["evaluate", str(result), "--truth", str(truth), "-o", str(truth), "-y"]) == 2
@@ -95,6 +118,7 @@ def test_a_model_on_pictures(tmp_path: Path, capsys: Capture) -> None:
         (["--saturation", "2"], "--saturation is a model's; give --model to measure one"),
         (["--truth", "FOLDER"], "must both be films, or both folders of pictures"),
         (["--ss", "5", "--to", "2"], "--to must be later than --ss"),
+        (["-o", "page.html"], "--report DIR writes a page"),
         (["--size", "3"], "--size"),
     ],
 )

@@ -10,6 +10,9 @@ from scipy import linalg, stats
 from vidcolor.color.bins import nearest_bin
 from vidcolor.evaluation.intervals import Means
 from vidcolor.evaluation.kept import Extremes, Thinned, Trace
+from vidcolor.evaluation.measure import _without_overlap
+from vidcolor.evaluation.outcome import Panel
+from vidcolor.evaluation.page import _joined
 from vidcolor.evaluation.perceptual import Frechet, Perceptual, frechet_distance
 from vidcolor.evaluation.stills import Stills
 from vidcolor.metrics import accuracy_auc, accuracy_curve, picture_lab
@@ -146,3 +149,19 @@ def test_weights_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch, tmp
     left_out = Perceptual().left_out
     assert left_out["lpips"] == "its weights, alexnet-owt-7be5be79.pth, are not on this machine"
     assert "pt_inception-2015-12-05-6726825d.pth" in left_out["fid"]
+
+
+def test_the_best_are_never_worse_than_the_worst() -> None:
+    def found(*errors: float, sign: int) -> list[tuple[float, float, Panel]]:
+        return [(sign * error, error, Panel((), (), {"error": error})) for error in errors]
+
+    worst, best = _without_overlap(found(21, 20, 12, 9, 5, sign=1), found(4, 5, 9, 10, 12, sign=-1))
+    assert [panel.facts["error"] for panel in worst] == [21, 20, 12]
+    assert [panel.facts["error"] for panel in best] == [4, 5, 9]
+    worst, best = _without_overlap(found(3, sign=1), found(3, sign=-1))
+    assert (len(worst), len(best)) == (1, 0)
+
+
+def test_steps_between_values_end_at_cuts() -> None:
+    values = [1.0, None, None, None, 2.0, None]
+    assert _joined(values, [0, 1, 2, 3, 4, 5], [2.0]) == [1.0, 1.0, None, None, 2.0, 2.0]

@@ -66,6 +66,38 @@ def test_the_two_stand_side_by_side_sample_for_sample(tmp_path: Path) -> None:
         assert len(out.chapters()) == 2
 
 
+def slides(path: Path, levels: Sequence[int], apart: int) -> Path:
+    """Plain pictures, ``apart`` seconds each."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("ffv1", rate=24)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for number, level in enumerate(levels):
+            planes = np.full((SIZE[1] * 3 // 2, SIZE[0]), level, np.uint8)
+            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+            frame.pts, frame.time_base = 1000 * apart * number, Fraction(1, 1000)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize("apart", [5, 70])
+@pytest.mark.parametrize("shown_first", [True, False])
+def test_a_range_that_begins_and_ends_inside_of_long_frames(
+    tmp_path: Path, apart: int, shown_first: bool
+) -> None:
+    show = slides(tmp_path / "show.mkv", [40, 90, 140, 190], apart)
+    steady = slides(tmp_path / "steady.mkv", [100] * (4 * apart), 1)
+    start, end = 2 * apart - 2, 2 * apart + 2
+    pair = (show, steady) if shown_first else (steady, show)
+    done = compare(*pair, tmp_path / "c.mkv", bare(start=Fraction(start), end=Fraction(end)))
+    assert done.length == 4
+    column = 0 if shown_first else SIZE[0]
+    assert [luma[0, column] for luma in lumas(done.output)] == [90, 90, 140, 140]
+    assert decode_pts(done.output) == [0, 1, 2, 3]
+    assert done.notices == ()
+
+
 def test_one_above_the_other(tmp_path: Path) -> None:
     one = make_clip(tmp_path / "a.mkv", frames=3)
     other = make_clip(tmp_path / "b.mkv", frames=3, size=(128, 64))

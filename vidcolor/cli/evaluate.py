@@ -16,7 +16,6 @@ from vidcolor.cli.run import STDIN, film_range, measured_coloring_options
 from vidcolor.cli.types import TIME, setting
 from vidcolor.errors import OutputError, UsageError
 from vidcolor.evaluation.options import EvaluateOptions
-from vidcolor.files import write_aside
 from vidcolor.pipeline.options import RunOptions
 
 if TYPE_CHECKING:
@@ -122,22 +121,21 @@ def command(
     own = {name: values.pop(name) for name in ("size", "every", "split", "limit", "seed")}
     options = EvaluateOptions(**own, pictures=report is not None)
     run = RunOptions(**values)
+    if output is not None and output.suffix.lower() in (".html", ".htm"):
+        raise UsageError("-o writes JSON, or a table in Markdown; --report DIR writes a page.")
     way = _way(context, source, truth)
     page = None if report is None else _page_of(report)
     for path in filter(None, (output, page)):
         _refuse(path, yes, (source, truth))
     with _Reporter(wants_bar(progress, quiet), quiet, events) as reporter:
         outcome = _evaluated(way, source, truth, run, options, reporter)
-        if output is not None:
-            document = _document(outcome, output)
-            write_aside(output, lambda file: file.write_text(document, encoding="utf-8"))
-        if page is not None:
-            from vidcolor.evaluation.page import page as made
-
-            text = made(outcome)
-            page.parent.mkdir(exist_ok=True)
-            write_aside(page, lambda file: file.write_text(text, encoding="utf-8"))
-        reporter.show(outcome, [path for path in (output, page) if path is not None])
+        written: list[Path] = []
+        try:
+            for path in filter(None, (output, page)):
+                _write(path, _document(outcome, path), overwrite=yes)
+                written.append(path)
+        finally:  # a full disk does not cost the figures
+            reporter.show(outcome, written)
 
 
 def _way(context: click.Context, source: str, truth: str | None) -> str:
@@ -226,12 +224,24 @@ def _evaluated(
     return film.evaluate_result(source, run, options, **told)
 
 
-def _document(outcome: Outcome, output: Path) -> str:
-    if output.suffix.lower() != ".md":
-        return json.dumps(outcome.data, indent=1) + "\n"
-    from vidcolor.evaluation.table import markdown
+def _document(outcome: Outcome, path: Path) -> str:
+    if path.name == PAGE:
+        from vidcolor.evaluation.page import page
 
-    return markdown(outcome.data)
+        return page(outcome)
+    if path.suffix.lower() == ".md":
+        from vidcolor.evaluation.table import markdown
+
+        return markdown(outcome.data)
+    return json.dumps(outcome.data, indent=1) + "\n"
+
+
+def _write(path: Path, text: str, *, overwrite: bool) -> None:
+    from vidcolor.media.target import write_file  # brings PyAV
+
+    if path.name == PAGE:
+        path.parent.mkdir(exist_ok=True)
+    write_file(path, text.encode(), overwrite=overwrite)
 
 
 class _Reporter(RunReporter):

@@ -218,9 +218,7 @@ class FilmFigures:
 
     def gallery(self) -> Gallery:
         """The pictures that were kept."""
-        worst = [panel for _, _, panel in self._worst.found()]
-        shown = {panel.facts["seconds"] for panel in worst}
-        best = [panel for _, _, panel in self._best.found() if panel.facts["seconds"] not in shown]
+        worst, best = _without_overlap(self._worst.found(), self._best.found())
         jumps = [*self.result.inside.found(), *self.result.at_cuts.found()]
         return Gallery(
             worst=worst,
@@ -232,6 +230,19 @@ class FilmFigures:
     @staticmethod
     def _steady(side: Steadiness) -> dict[str, float | int | None]:
         return side.figures() | {"jumps_inside": side.jumps_inside, "jumps_at_cuts": side.jumps_at_cuts}
+
+
+def _without_overlap(
+    worst: list[tuple[float, float, Panel]], best: list[tuple[float, float, Panel]]
+) -> tuple[list[Panel], list[Panel]]:
+    """The panels of both, the most extreme first; of a short film fewer: none of the best is worse than one
+    of the worst. Scores are errors, those of the best with a minus."""
+    worst, best = list(worst), list(best)
+    while len(worst) > 1 and len(best) > 1 and -best[-1][0] >= worst[-1][0]:
+        worst.pop()
+        best.pop()
+    shown = {seconds for _, seconds, _ in worst}
+    return [panel for *_, panel in worst], [panel for _, seconds, panel in best if seconds not in shown]
 
 
 def _strip(shot: _Shot, facts: dict[str, Any]) -> Panel:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,6 @@ def _curves(data: Mapping[str, Any]) -> str:
         thresholds,
         lines,
         ends=("0", f"{thresholds[-1]} Lab units"),
-        digits=0,
         top=100.0,
     )
     return f"<section><h2>Accuracy</h2>{drawn}</section>"
@@ -171,26 +171,23 @@ def _curves(data: Mapping[str, Any]) -> str:
 
 # Over time
 
-_PLOTS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...], int], ...] = (
+_PLOTS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "Colour difference, ΔE",
         "CIEDE2000 of the frames beside the truth.",
         (("ciede2000", "result", "result"),),
-        0,
     ),
     (
         "Colourfulness",
         "Hasler and Süsstrunk.",
         (("colorfulness", "result", "result"), ("true_colorfulness", "truth", "truth")),
-        0,
     ),
     (
         "Flicker of colour, codes",
         "How far Cb and Cr change from one frame to the next where nothing but motion does.",
         (("stillness", "result", "result"), ("true_stillness", "truth", "truth")),
-        2,
     ),
-    ("Share of grey, %", "Pixels within 4 codes of neutral.", (("grey", "result", "result"),), 0),
+    ("Share of grey, %", "Pixels within 4 codes of neutral.", (("grey", "result", "result"),)),
 )
 
 
@@ -201,7 +198,7 @@ def _over_time(data: Mapping[str, Any]) -> str:
     cuts, seconds = data["cuts"]["seconds"], trace["seconds"]
     ends = clock_text(seconds[0]), clock_text(seconds[-1])
     drawn = []
-    for title, note, names, digits in _PLOTS:
+    for title, note, names in _PLOTS:
         factor = 100 if "%" in title else 1
         lines = [
             Line(label, [None if v is None else factor * v for v in trace[name]], kind)
@@ -211,19 +208,26 @@ def _over_time(data: Mapping[str, Any]) -> str:
         if not lines:
             continue
         if names[0][0] == "ciede2000":
-            lines = [Line(line.label, _joined(line.values), line.kind) for line in lines]
+            lines = [Line(line.label, _joined(line.values, seconds, cuts), line.kind) for line in lines]
         top = 100.0 if factor == 100 else None
-        drawn.append(plot(title, seconds, lines, marks=cuts, ends=ends, digits=digits, top=top, note=note))
+        drawn.append(plot(title, seconds, lines, marks=cuts, ends=ends, top=top, note=note))
     said = "<p class=note>Dashed: cuts.</p>" if cuts else ""
     return f"<section><h2>Over time</h2>{said}{''.join(drawn)}</section>"
 
 
-def _joined(values: Iterable[float | None]) -> list[float | None]:
-    """Values between which there are gaps, since not every frame has one, as steps from one to the next."""
+def _joined(
+    values: Sequence[float | None], seconds: Sequence[float], cuts: Sequence[float]
+) -> list[float | None]:
+    """Values between which there are gaps, since not every frame has one, as steps from one to the next; none
+    goes on over a cut."""
     found: list[float | None] = []
     last: float | None = None
-    for value in values:
-        last = value if value is not None else last
+    shot = 0
+    for value, second in zip(values, seconds, strict=True):
+        now = bisect_right(cuts, second)
+        if value is not None or now != shot:
+            last = value
+        shot = now
         found.append(last)
     return found
 
@@ -327,15 +331,15 @@ def _strips(data: Mapping[str, Any], gallery: Gallery) -> str:
 
 def _strip(panel: Panel) -> str:
     facts = panel.facts
-    lines = [f"{facts['frames']} frames"]
+    lines = [f"<b>{clock_text(facts['start'])}</b>", f"{facts['frames']} frames"]
     if "ciede2000" in facts:
         lines.append(f"ΔE {facts['ciede2000']:.2f}, {facts['psnr']:.2f} dB")
     lines.append(f"colourfulness {facts['colorfulness']:.1f}")
     if "stillness" in facts:
         lines.append(f"flicker {facts['stillness']:.2f} codes")
-    said = "<br>".join(lines)
+    said = "".join(f"<span>{line}</span>" for line in lines)
     return (
-        f"<div class=strip><div class=facts><b>{clock_text(facts['start'])}</b>{said}</div>"
+        f"<div class=strip><div class=facts>{said}</div>"
         f'<img src="{_source(panel.pictures[0])}" alt="frames of the shot"></div>'
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -10,7 +11,8 @@ __all__ = ["Line", "plot"]
 
 _WIDTH, _HEIGHT = 1000, 100
 """Of the drawing's own units; the page stretches it."""
-_HEADROOM = 1.06
+_TOPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+"""What a plot may end with at its top, times powers of ten."""
 
 Values = Sequence[float | None]
 
@@ -32,7 +34,6 @@ def plot(
     *,
     marks: Sequence[float] = (),
     ends: tuple[str, str] = ("", ""),
-    digits: int = 1,
     top: float | None = None,
     note: str = "",
 ) -> str:
@@ -44,12 +45,11 @@ def plot(
         lines: what is drawn, with one value for each ``x``; None leaves a gap.
         marks: places on ``x`` that are marked: cuts.
         ends: labels of the first and the last ``x``.
-        digits: of the labels at the side.
-        top: the largest value there may be; None: that of the lines.
+        top: where the plot ends; None: a round number above the lines.
         note: for those who want to know more.
     """
     most = max((value for line in lines for value in line.values if value is not None), default=0.0)
-    high = top if top is not None else (most * _HEADROOM or 1.0)
+    high = top if top is not None else rounded_up(most)
     first, last = (x[0], x[-1]) if x else (0.0, 1.0)
     across = _WIDTH / (last - first) if last > first else 0.0
 
@@ -65,11 +65,24 @@ def plot(
     said = f"<p class=note>{escape(note)}</p>" if note else ""
     return (
         f"<figure class=plot><figcaption><b>{escape(title)}</b><ul class=legend>{legend}</ul></figcaption>"
-        f"<div class=frame><div class=side><span>{high:.{digits}f}</span><span>0</span></div>"
+        f"<div class=frame><div class=side><span>{high:g}</span><span>0</span></div>"
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" '
         f'aria-label="{escape(title)} over time">{"".join(drawn)}</svg></div>'
         f"<div class=below><span>{escape(ends[0])}</span><span>{escape(ends[1])}</span></div>{said}</figure>"
     )
+
+
+def rounded_up(most: float) -> float:
+    """A round number from there on.
+
+    >>> rounded_up(22.3), rounded_up(0.64), rounded_up(100), rounded_up(0)
+    (25.0, 0.8, 100.0, 1.0)
+    """
+    if most <= 0:
+        return 1.0
+    exponent = math.floor(math.log10(most))
+    tops = (float(f"{step}e{exponent}") for step in _TOPS)
+    return next(top for top in tops if top >= most)
 
 
 def _path(x: Sequence[float], values: Values, high: float) -> str:

@@ -9,7 +9,7 @@ from vidcolor.evaluation.figures import FIGURES, written
 from vidcolor.evaluation.rows import Row, group_rows, headline, rows, subject
 from vidcolor.media.timeline import clock_text
 
-__all__ = ["left_out", "markdown", "piped", "tables", "text"]
+__all__ = ["aligned", "left_out", "markdown", "piped", "tables", "text"]
 
 _MOMENTS = 5
 
@@ -19,9 +19,9 @@ def text(data: Mapping[str, Any]) -> str:
     found = rows(data)
     truths, intervals = any(row.truth_path for row in found), any(row.interval for row in found)
     lines = [_titled(truths, intervals), *(_cells(row, truths, intervals) for row in found)]
-    blocks = [headline(data), _aligned(lines)]
+    blocks = [headline(data), aligned(lines)]
     if groups := group_rows(data.get("groups", {})):
-        blocks.append(_aligned(groups))
+        blocks.append(aligned(groups))
     if moments := _moments(data):
         blocks.append(moments)
     if missing := left_out(data):
@@ -30,8 +30,14 @@ def text(data: Mapping[str, Any]) -> str:
 
 
 def left_out(data: Mapping[str, Any]) -> list[str]:
-    """A sentence for each figure that is missing."""
-    return [f"{FIGURES[name].title} is left out: {why}." for name, why in data["left_out"].items()]
+    """A sentence for each reason why figures are missing."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in data["left_out"].items():
+        by_reason.setdefault(why, []).append(FIGURES[name].title)
+    return [
+        f"{' and '.join(titles)} {'is' if len(titles) == 1 else 'are'} left out: {why}."
+        for why, titles in by_reason.items()
+    ]
 
 
 def markdown(data: Mapping[str, Any]) -> str:
@@ -61,7 +67,7 @@ def _cells(row: Row, truths: bool, intervals: bool) -> tuple[str, ...]:
     return (row.figure.heading, written(row.name, row.value), *truth, *((row.interval,) if intervals else ()))
 
 
-def _aligned(table: Sequence[Sequence[str]]) -> str:
+def aligned(table: Sequence[Sequence[str]]) -> str:
     """Columns, the first to the left and all others to the right."""
     widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
     return "\n".join(

@@ -14,7 +14,15 @@ from av.container import InputContainer
 
 from vidcolor.errors import OutputError, UsageError
 
-__all__ = ["LONGEST_NAME", "Target", "refuse_own_source", "refuse_target", "same_file", "writing"]
+__all__ = [
+    "LONGEST_NAME",
+    "Target",
+    "refuse_own_source",
+    "refuse_target",
+    "same_file",
+    "write_file",
+    "writing",
+]
 
 LONGEST_NAME = 255
 """Bytes of a file name on the common file systems."""
@@ -96,7 +104,7 @@ class Target:
         """
         self.named = Path(path)
         self.final = Path(os.path.realpath(path))
-        self._overwrite = overwrite
+        self.overwrite = overwrite
         self._check()
         if folder is not None:
             self.temporary = folder / f"film{self.final.suffix}"
@@ -114,7 +122,7 @@ class Target:
             raise OutputError(f"The folder {folder} does not exist.")
         if self.final.exists() and not self.final.is_file():
             raise UsageError(f"{self.named} is not a plain file; a film cannot be moved into its place.")
-        if self.final.exists() and not self._overwrite:
+        if self.final.exists() and not self.overwrite:
             raise OutputError(f"{self.named} exists already; use -y to overwrite it.")
         if not os.access(folder, os.W_OK | os.X_OK):
             raise OutputError(f"The folder {folder} may not be written to.")
@@ -126,7 +134,7 @@ class Target:
             OutputError: another file took the name meanwhile; the result is kept beside it.
         """
         with writing(self.final):
-            if self.final.exists() and not self._overwrite:
+            if self.final.exists() and not self.overwrite:
                 kept = self._free_name()
                 os.replace(self.temporary, kept)
                 raise OutputError(
@@ -144,3 +152,23 @@ class Target:
         """Removes the temporary file; nothing happens when there is none."""
         with suppress(OSError):
             self.temporary.unlink()
+
+
+def write_file(path: Path, data: bytes, *, overwrite: bool) -> None:
+    """A file that fits into memory, whole or not at all.
+
+    Whether it may be there was asked before it was made: see :func:`refuse_target`.
+
+    Raises:
+        OutputError: it cannot be written; or, without ``overwrite``, another file took the name meanwhile,
+            and this one is kept beside it.
+    """
+    place = Target(path, overwrite=True)
+    place.overwrite = overwrite
+    try:
+        with writing(path):
+            place.temporary.write_bytes(data)
+        place.commit()
+    except BaseException:
+        place.discard()
+        raise

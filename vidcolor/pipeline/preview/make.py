@@ -24,7 +24,7 @@ from vidcolor.media.own_chroma import has_chroma
 from vidcolor.media.picture import upright_size
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.source import is_seekable, rewind
-from vidcolor.media.target import Target, refuse_target, writing
+from vidcolor.media.target import refuse_target, write_file
 from vidcolor.media.timeline import clock_text
 from vidcolor.models import resolve_model
 from vidcolor.pipeline.colorist import Colorist
@@ -281,11 +281,4 @@ def _write(target: Path, sheet: Rgb, *, overwrite: bool) -> None:
     done, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     if not done:
         raise OutputError("The sheet could not be encoded as PNG.")
-    place = Target(target, overwrite=overwrite)
-    try:
-        with writing(target):
-            place.temporary.write_bytes(np.asarray(data).tobytes())
-        place.commit()
-    except BaseException:
-        place.discard()
-        raise
+    write_file(target, np.asarray(data).tobytes(), overwrite=overwrite)
