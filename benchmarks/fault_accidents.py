@@ -123,7 +123,8 @@ class _Accident:
     """Once two parts are done."""
     patch: str = ""
     """Python that the process runs first."""
-    small_disk: bool = False
+    disk: Callable[[int], int] | None = None
+    """Bytes of a disk of its own, for a film of so many."""
     limit: float | None = None
     """Of the size of files, as a share of the film's."""
     keeps: bool = True
@@ -131,7 +132,13 @@ class _Accident:
 
 
 _ACCIDENTS = {
-    "disk full": _Accident(r"The disk is full: .* could not be finished", _fill_the_disk, small_disk=True),
+    "disk full": _Accident(
+        r"The disk is full: .* could not be finished", _fill_the_disk, disk=lambda film: _SMALL_DISK
+    ),
+    # The parts fit, and the film beside them does not.
+    "disk full while joining": _Accident(
+        r"The disk is full: .* could not be finished", disk=lambda film: film * 3 // 2
+    ),
     "file too large": _Accident(r"has grown larger than this disk or user may hold", limit=0.6),
     "input truncated": _Accident(r"was changed while it was read", _truncate),
     "input vanished": _Accident(r"cannot be read any more", _remove_input),
@@ -187,7 +194,7 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 def _one(options: argparse.Namespace, accident: _Accident, case: _Case, whole: Path) -> dict[str, Any]:
     (case.folder / "out").mkdir(parents=True)
     shutil.copyfile(options.film, case.source)
-    unmount = _mounted(case) if accident.small_disk else None
+    unmount = _mounted(case, accident.disk(whole.stat().st_size)) if accident.disk is not None else None
     try:
         command = run_command(options, case.source, case.target, "--no-progress", accident.patch)
         limit = None if accident.limit is None else int(accident.limit * whole.stat().st_size)
@@ -236,11 +243,14 @@ def _wrong_with(accident: _Accident, case: _Case, code: int, err: str) -> list[s
     return wrong
 
 
-def _mounted(case: _Case) -> Callable[[], object]:
+def _mounted(case: _Case, size: int) -> Callable[[], object]:
+    """A disk of so many bytes for the output, which is larger once it is repaired."""
     out = case.target.parent
-    command = ["mount", "-t", "tmpfs", "-o", f"size={_SMALL_DISK}", "tmpfs", str(out)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(out)]
     if subprocess.run(command, capture_output=True, check=False).returncode:
         raise _Skipped("mounting is not allowed")
+    larger = ["mount", "-o", f"remount,size={3 * size}", str(out)]
+    case.undo.append(lambda: subprocess.run(larger, check=True))
     return lambda: subprocess.run(["umount", str(out)], check=True)
 
 

@@ -18,7 +18,8 @@ def write_aside(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         OutputError: that failed; nothing is left of the attempt.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    stem = path.stem[:48]  # what is added must not make the name too long
+    temporary = path.with_name(f".{stem}.{os.getpid()}.part{path.suffix}")
     try:
         write(temporary)
         temporary.replace(path)

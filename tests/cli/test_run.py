@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -114,6 +115,16 @@ def test_wrong_use_is_exit_2_and_one_line(
     assert err.count("\n") == 1
     assert message in err
     assert colorize.calls == []
+
+
+@pytest.mark.parametrize("name", ["", ".", "/", "x/.."])
+def test_a_name_of_no_file_is_told_of(name: str, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "x").mkdir()
+    with contextlib.chdir(tmp_path):
+        assert main(["run", name]) == 1
+    err = capsys.readouterr().err
+    assert "internal error" not in err
+    assert "is a folder, not a media file" in err
 
 
 def test_no_input_is_wrong_use(capsys: Capture) -> None:

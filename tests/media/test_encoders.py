@@ -6,13 +6,17 @@ import os
 import subprocess
 import sys
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
 import pytest
 
+from tests.cli.test_app import source_env
+from tests.clips import make_clip, packets
 from vidcolor.errors import UsageError
 from vidcolor.frames import ChromaLayout
+from vidcolor.media.encoder_options import encoder_options, repeatable
 from vidcolor.media.encoders import (
     ENCODERS,
     choose_format,
@@ -20,8 +24,6 @@ from vidcolor.media.encoders import (
     container_holds,
     default_encoder,
     encoder,
-    encoder_options,
-    repeatable,
 )
 
 C420, C422, C444 = ChromaLayout(1, 1), ChromaLayout(1, 0), ChromaLayout(0, 0)
@@ -258,3 +260,21 @@ def test_containers() -> None:
 def test_an_unknown_encoder() -> None:
     with pytest.raises(UsageError, match="Unknown encoder 'h264'; choose one of libx264, libx265"):
         encoder("h264")
+
+
+_ENCODE = """
+import os, sys
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:int(sys.argv[1])])
+from tests.clips import make_clip
+from vidcolor.pipeline.run import colorize
+colorize(sys.argv[2], sys.argv[3], model="grey")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be chosen here")
+def test_packets_do_not_depend_on_the_number_of_cores(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.mkv", size=(128, 96), frames=40, cuts=(20,))
+    for cores in (1, 2):
+        command = [sys.executable, "-c", _ENCODE, str(cores), str(source), str(tmp_path / f"{cores}.mkv")]
+        subprocess.run(command, check=True, env=source_env())
+    assert packets(tmp_path / "1.mkv", "video") == packets(tmp_path / "2.mkv", "video")

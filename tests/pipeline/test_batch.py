@@ -25,6 +25,7 @@ from vidcolor.pipeline.batch.worker import Message, Task
 from vidcolor.pipeline.batch.workers import Workers
 from vidcolor.pipeline.options import EncoderOptions, RunOptions
 from vidcolor.pipeline.run import colorize
+from vidcolor.pipeline.work import work_folder
 
 OPTIONS = RunOptions(model="tiny", device="cpu", network_size=32)
 
@@ -422,6 +423,16 @@ class TestDoneAndAgain:
         assert again.counts == {"kept": 4}
         assert {r["input"]: r["output"] for r in again.report["results"]} == results
 
+    def test_names_as_long_as_can_be(self, here: Path) -> None:
+        for end in "ab":
+            touch(here / "in" / f"{'ü' * 125}{end}.mkv")
+        made = Run().made
+        assert len(set(made)) == 2
+        assert all(250 < len(os.fsencode(name)) <= 255 and name.endswith(".color.mkv") for name in made)
+        assert len({work_folder(here / "out" / name) for name in made}) == 2
+        assert all(len(os.fsencode(work_folder(here / name).name)) <= 255 for name in made)
+        assert Run().counts == {"kept": 2}
+
     def test_an_input_never_gives_its_place_away(self, here: Path) -> None:
         touch(here / "a.avi")
         named = touch(here / "a.color.mkv", "an input")
@@ -445,6 +456,7 @@ class TestDoneAndAgain:
         (here / "in").mkdir()
         with pytest.raises(InputError, match="hold no films"):
             Run()
+        assert json.loads((here / "out/report.json").read_text())["state"] == "failed"
 
     def test_a_film_that_changes_meanwhile_is_told_of(
         self, here: Path, monkeypatch: pytest.MonkeyPatch
@@ -571,6 +583,22 @@ def test_a_film_that_kills_its_worker_leaves_only_what_is_done(here: Path, rate:
     assert sorted(path.name for path in (here / "out").iterdir()) == [
         ".vidcolor-batch.jsonl", "a.color.mkv", "report.json"
     ]  # fmt: skip
+
+
+def test_after_what_nobody_foresaw_the_next_film_gets_a_new_worker(tmp_path: Path) -> None:
+    film = make_clip(tmp_path / "a.mkv", frames=6)
+    with Workers[str](1, ["cpu"]) as workers:
+        for name, kind in (
+            ("x" * 300, "failed"),
+            ("b.mkv", "done"),
+            ("y" * 300, "failed"),
+            ("c.mkv", "done"),
+        ):
+            workers.give(name, Task(str(film), str(tmp_path / name), OPTIONS))
+            [(job, message)] = until_over(workers)
+            assert (job, message.kind) == (name, kind), message
+            if kind == "failed":
+                assert "File name too long" in message.facts["message"]
 
 
 @pytest.mark.parametrize("codec", ["ffv1", "libx264"])

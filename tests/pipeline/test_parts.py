@@ -435,6 +435,42 @@ def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     assert [path.name for path in elsewhere.iterdir()] == ["000001.part"]
 
 
+def test_a_file_in_its_place_is_told_of(tmp_path: Path) -> None:
+    source = film(tmp_path / "a.mkv", frames=30)
+    (tmp_path / ".b.mkv.vidcolor").write_text("mine")
+    with pytest.raises(OutputError, match=r"b\.mkv\.vidcolor is in the way of the folder a film is made in"):
+        vidcolor.colorize(source, tmp_path / "b.mkv", **SETTINGS)
+    assert (tmp_path / ".b.mkv.vidcolor").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        '{"parts": 5}',
+        '{"parts": [5]}',
+        '{"parts": [{}]}',
+        '{"parts": [{"frames": Infinity}]}',
+        "[]",
+        "[" * 9999,
+    ],
+)
+def test_a_journal_of_anything_is_passed_over(tmp_path: Path, told: str) -> None:
+    source, target = film(tmp_path / "a.mkv", frames=30), tmp_path / "b.mkv"
+    vidcolor.colorize(source, target, **SETTINGS, keep_work=True)
+    path = tmp_path / ".b.mkv.vidcolor" / "journal.json"
+    known = json.loads(path.read_text())
+    if told.startswith("{"):
+        given = json.loads(told)
+        parts = given["parts"]
+        if isinstance(parts, list) and isinstance(parts[0], dict):
+            given["parts"] = [{**known["parts"][0], **parts[0]}] if parts[0] else parts
+        told = json.dumps({**known, **given})
+    path.write_text(told)
+    target.unlink()
+    assert vidcolor.colorize(source, target, **SETTINGS).kept == 0
+    assert len(decode_pts(target)) == 30
+
+
 @pytest.mark.parametrize(
     "name", ["lock", "journal.json.aside", "000001.part.aside", "000001.part", "film.mkv"]
 )
@@ -531,6 +567,31 @@ def killed(source: Path, target: Path, number: int, wait: float) -> tuple[int, s
         time.sleep(wait)
         process.send_signal(number)
         return process.wait(120), "" if process.stderr is None else process.stderr.read()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes as POSIX has them")
+def test_a_reader_that_goes_away_loses_nothing(tmp_path: Path) -> None:
+    source, target = (
+        film(tmp_path / "a.mkv", frames=8 * FRAMES, cuts=range(15, 8 * FRAMES, 15)),
+        tmp_path / "b.mkv",
+    )
+    options = ["--model", "tiny", "--network-size", "32", "-c:v", "ffv1", "--json"]
+    command = [sys.executable, "-c", _RUN, "run", str(source), "-o", str(target), *options]
+    with subprocess.Popen(
+        command, env=source_env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        while '"progress"' not in process.stdout.readline():
+            assert process.poll() is None
+        process.stdout.close()
+        words = process.stderr.read()
+        assert process.wait(120) == 1
+    assert "vidcolor: error: Nobody reads stdout any more, where --json writes" in words
+    assert "Traceback" not in words
+    assert "are done and kept; the same command goes on from there" in words
+    assert not target.exists()
+    assert journal(target)["parts"]
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ import click
 
 from vidcolor import __version__
 from vidcolor.cli.console import Console, emit_json, say, write
-from vidcolor.errors import VidcolorError, in_words
+from vidcolor.errors import OutputError, VidcolorError, in_words
 
 __all__ = ["main"]
 
@@ -163,7 +163,7 @@ def _explain(error: BaseException) -> tuple[int, str]:
 def _report_json(sentence: str, code: int) -> None:
     try:
         emit_json(event="error", message=sentence, exit_code=code)
-    except (AttributeError, OSError, ValueError):
+    except (AttributeError, OutputError, OSError, ValueError):
         _settle_stdout()
 
 

@@ -13,6 +13,8 @@ from typing import Any, TextIO, TypeVar
 
 import click
 
+from vidcolor.errors import OutputError
+
 __all__ = [
     "Console",
     "common_options",
@@ -75,8 +77,19 @@ def write(text: str) -> None:
 
 
 def emit_json(**values: Any) -> None:
-    """One JSON object, on one line of stdout, now."""
-    print(json.dumps(values), flush=True)
+    """One JSON object, on one line of stdout, now.
+
+    Raises:
+        OutputError: it is an event of a long command, and stdout does not take it.
+    """
+    try:
+        print(json.dumps(values), flush=True)
+    except BrokenPipeError:
+        if "event" not in values:
+            raise
+        raise OutputError("Nobody reads stdout any more, where --json writes.") from None
+    except OSError as error:
+        raise OutputError(f"stdout cannot be written to: {error.strerror}.") from None
 
 
 def _remember(name: str) -> Callable[[click.Context, click.Parameter, bool], bool]:

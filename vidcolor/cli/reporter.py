@@ -40,9 +40,9 @@ class Reporter:
 
     def notify(self, message: str) -> None:
         """Something the user should know, in one sentence."""
+        self.say(f"note: {message}")  # first: nobody may read events any more
         if self._events:
             emit_json(event="notice", message=message)
-        self.say(f"note: {message}")
 
     def say(self, message: str) -> None:
         """A line for people, beside the bar."""

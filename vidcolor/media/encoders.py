@@ -8,7 +8,6 @@ Scale(option='crf', default=17, low=0, high=51)
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -35,8 +34,8 @@ __all__ = [
     "container_holds",
     "default_encoder",
     "encoder",
-    "encoder_options",
-    "repeatable",
+    "quiet",
+    "with_parameter",
 ]
 
 
@@ -72,6 +71,8 @@ class Encoder:
     """Formats it takes under another arrangement of the same samples."""
     range_in_stream: bool = True
     """Whether the coded stream itself says that samples are full range."""
+    threads: int | None = None
+    """How many it encodes with; None: as many as it likes on the machine."""
     whole_chroma: bool = False
     """Whether each chroma sample must cover as many luma samples as the others: no odd sizes in 4:2:0."""
 
@@ -99,6 +100,10 @@ _X26X = (
     "veryslow",
     "placebo",
 )
+_X264_THREADS = 6
+"""What x264 writes depends on how many threads it has, so that must not hang on the machine: a film may be
+gone on with where another number of cores is free. It costs no processor time; x264's own choice, half as
+many again as there are cores, takes much memory where there are many, and in a batch each job would."""
 _NVENC = tuple(f"p{n}" for n in range(1, 8))
 _PRORES = ("proxy", "lt", "standard", "hq", "4444", "4444xq")
 
@@ -121,7 +126,11 @@ def _nvenc(name: str, codec: str) -> Encoder:
 ENCODERS: dict[str, Encoder] = {
     e.name: e
     for e in (
-        Encoder("libx264", "h264", Scale("crf", 17, 0, 51), "preset", "medium", _X26X, whole_chroma=True),
+        Encoder(
+            *("libx264", "h264", Scale("crf", 17, 0, 51), "preset", "medium", _X26X),
+            threads=_X264_THREADS,
+            whole_chroma=True,
+        ),
         Encoder("libx265", "hevc", Scale("crf", 19, 0, 51), "preset", "medium", _X26X, whole_chroma=True),
         Encoder(
             "libsvtav1", "av1", Scale("crf", 24, 0, 63), "preset", "8", tuple(str(n) for n in range(-1, 14))
@@ -155,26 +164,9 @@ ENCODERS: dict[str, Encoder] = {
 }
 """All we know. The qualities are meant to be visually lossless."""
 
-_RATE_OPTIONS = frozenset(
-    {"b", "qp", "cqp", "crf", "cq", "qscale", "global_quality", "lossless", "rc", "2pass"}
-)
-"""Options that say how many bits to spend; any of them given with ``-e`` replaces our default quality."""
 _PLANAR = re.compile(r"^yuv(420|422|444)p(\d+)?(le)?$")
 _LAYOUTS = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
 """What colour is made in; encoders know more (4:1:1, 4:1:0, 4:4:0)."""
-_KEPT = "the source's is kept"
-_OWNED = {
-    "pixel_format": "use --pix-fmt",
-    "pix_fmt": "use --pix-fmt",
-    "field_order": "the result is progressive",
-    "codec_tag": "the container decides it",
-    **dict.fromkeys(
-        ("time_base", "pkt_timebase", "framerate", "r", "video_size", "s", "aspect", "sar"), _KEPT
-    ),
-    **dict.fromkeys(("color_range", "colorspace", "color_primaries", "color_trc"), _KEPT),
-    "chroma_sample_location": _KEPT,
-}
-"""Options that the writer sets, and what the user should know instead."""
 _DEFAULTS = ("libx264", "libvpx-vp9", "libsvtav1", "prores_ks", "ffv1")
 """Encoders for files nobody chose one for, best first."""
 _DEEP_ENOUGH = 10
@@ -253,7 +245,7 @@ def container_holds(form: str, name: str) -> bool:
     os.environ.setdefault("SVT_LOG", "1")  # errors only; SVT-AV1 writes to standard error by itself
 
     def add(output: OutputContainer) -> Any:
-        stream: Any = output.add_stream(tried.name, rate=25, options=_quiet(tried, {}))
+        stream: Any = output.add_stream(tried.name, rate=25, options=quiet(tried, {}))
         stream.width, stream.height, stream.pix_fmt = 128, 128, _formats(tried.name)[0].name
         return stream
 
@@ -335,92 +327,14 @@ def _wanted(
     raise UsageError(f"{entry.name} cannot encode{odd} {'as ' if odd else ''}{wanted}; it takes {names}.")
 
 
-def encoder_options(
-    entry: Encoder,
-    form: OutputFormat,
-    *,
-    crf: float | None = None,
-    preset: str | None = None,
-    extra: Iterable[tuple[str, str]] = (),
-) -> dict[str, str]:
-    """What is handed to the encoder: our defaults, then ``crf`` and ``preset``, then ``extra``.
-
-    Raises:
-        UsageError: a value or a name the encoder does not know.
-    """
-    given = {_option_name(entry, key): value for key, value in extra}
-    options = dict(entry.options)
-    if crf is not None or (entry.crf is not None and _RATE_OPTIONS.isdisjoint(given)):
-        options.update(_quality(entry, crf))
-    options.update(_preset(entry, preset, form))
-    options.update(_quiet(entry, given))
-    return options
-
-
-def _quality(entry: Encoder, crf: float | None) -> dict[str, str]:
-    scale = entry.crf
-    if scale is None:
-        raise UsageError(f"{entry.name} has no crf; leave it out.")
-    value = scale.default if crf is None else crf
-    if not scale.low <= value <= scale.high:
-        raise UsageError(
-            f"crf {value:g} is out of range; {entry.name} takes {scale.low:g} to {scale.high:g}."
-        )
-    return {scale.option: f"{value:g}"}
-
-
-def _preset(entry: Encoder, preset: str | None, form: OutputFormat) -> dict[str, str]:
-    if entry.preset_option is None:
-        if preset is not None:
-            raise UsageError(f"{entry.name} has no presets; leave it out.")
-        return {}
-    if preset is not None and preset not in entry.presets:
-        raise UsageError(f"Unknown preset {preset!r}; {entry.name} takes {', '.join(entry.presets)}.")
-    chosen = preset or entry.preset
-    if chosen is None:  # ProRes: 4:4:4 has profiles of its own
-        chosen = "4444" if form.layout == ChromaLayout(0, 0) else "hq"
-    return {entry.preset_option: chosen}
-
-
-def _option_name(entry: Encoder, key: str) -> str:
-    """The encoder's name for an option; ffmpeg's stream marks (``b:v``) are taken off."""
-    name = key.partition(":")[0]
-    if name in _OWNED:
-        raise UsageError(f"{key} cannot be set by -e: {_OWNED[name]}.")
-    known = _known_options(entry.name)
-    if name in known:
-        return name
-    near = difflib.get_close_matches(name, known - _OWNED.keys(), n=3)
-    hint = f"; did you mean {' or '.join(near)}?" if near else "."
-    raise UsageError(f"{entry.name} has no option {key!r}{hint}")
-
-
-@cache
-def _known_options(name: str) -> frozenset[str]:
-    supported = av.CodecContext.create(name, "w").supported_options
-    return frozenset(option.name for option in (*supported.generic, *supported.private))
-
-
-def _quiet(entry: Encoder, given: dict[str, str]) -> dict[str, str]:
+def quiet(entry: Encoder, given: dict[str, str]) -> dict[str, str]:
     """The user's options; x265 writes to standard error by itself unless it is told not to."""
     if entry.name != "libx265":
         return given
-    return _with_parameter(given, "x265-params", "log-level=none")
+    return with_parameter(given, "x265-params", "log-level=none")
 
 
-def repeatable(entry: Encoder, options: dict[str, str], width: int) -> dict[str, str]:
-    """The options with what makes the encoder write the same for the same pictures of a width.
-
-    x264 (core 165) adds up what blocks of 16 pixels cost eight at a time with AVX-512, and at the end of the
-    last row reads on in memory that nobody wrote; what it calls cpu-independent does not.
-    """
-    blocks = -(-width // 16)
-    if entry.name != "libx264" or blocks % 8 == 0:
-        return options
-    return _with_parameter(options, "x264-params", "cpu-independent=1")
-
-
-def _with_parameter(options: dict[str, str], name: str, ours: str) -> dict[str, str]:
+def with_parameter(options: dict[str, str], name: str, ours: str) -> dict[str, str]:
     """Options with ours in an encoder's own list; the user's come after it, and win."""
     own = options.get(name)
     return {**options, name: ours + (f":{own}" if own else "")}

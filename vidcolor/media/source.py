@@ -170,6 +170,8 @@ def _is_list(source: Source) -> bool:
 
 
 def _check_path(path: str) -> None:
+    if not path:
+        raise InputError("The name of the input is empty.")
     if path == "-" or PROTOCOL_MARK in path or "%" in path:
         return
     if not os.path.exists(path):

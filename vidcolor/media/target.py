@@ -14,9 +14,17 @@ from av.container import InputContainer
 
 from vidcolor.errors import OutputError, UsageError
 
-__all__ = ["Target", "refuse_own_source", "refuse_target", "same_file", "write_file", "writing"]
+__all__ = [
+    "LONGEST_NAME",
+    "Target",
+    "refuse_own_source",
+    "refuse_target",
+    "same_file",
+    "write_file",
+    "writing",
+]
 
-_LONGEST_NAME = 255
+LONGEST_NAME = 255
 """Bytes of a file name on the common file systems."""
 
 
@@ -102,7 +110,7 @@ class Target:
             self.temporary = folder / f"film{self.final.suffix}"
             return
         mark = f".part-{secrets.token_hex(2)}{self.final.suffix}"
-        room = _LONGEST_NAME - len(os.fsencode(mark)) - 1
+        room = LONGEST_NAME - len(os.fsencode(mark)) - 1
         stem = os.fsdecode(os.fsencode(self.final.stem)[:room])
         self.temporary = self.final.with_name(f".{stem}{mark}")
 

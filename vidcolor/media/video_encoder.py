@@ -17,7 +17,8 @@ from vidcolor.errors import OutputError, UsageError
 from vidcolor.frames import ChromaLayout, ColorFrame, ColorTags, VideoInfo
 from vidcolor.media.canvas import Canvas, color_codes
 from vidcolor.media.containers import MOV_FAMILY, RATE_ONLY
-from vidcolor.media.encoders import Encoder, OutputFormat, repeatable
+from vidcolor.media.encoder_options import repeatable
+from vidcolor.media.encoders import Encoder, OutputFormat
 from vidcolor.media.muxer import frame_rate, picture_time_base
 from vidcolor.media.source import Packet
 
@@ -84,6 +85,8 @@ class VideoEncoder:
         context.pix_fmt = self._entry.semi_planar.get(form.name, form.name)
         # PyAV asks for slice threads, which makes x264 slice its pictures: larger files, and slower.
         context.thread_type = "AUTO"
+        if self._entry.threads is not None:
+            context.thread_count = self._entry.threads
         context.field_order = _PROGRESSIVE
         for attribute, code in color_codes(tags).items():
             setattr(context, attribute, code)

@@ -26,6 +26,7 @@ from av.container import InputContainer, OutputContainer
 from vidcolor.errors import OutputError, UsageError
 from vidcolor.frames import ChromaLayout, ColorFrame, ColorTags, VideoInfo
 from vidcolor.media.containers import MATROSKA_FAMILY
+from vidcolor.media.encoder_options import encoder_options
 from vidcolor.media.encoders import (
     ENCODERS,
     Encoder,
@@ -34,7 +35,6 @@ from vidcolor.media.encoders import (
     container_holds,
     default_encoder,
     encoder,
-    encoder_options,
 )
 from vidcolor.media.matroska import set_sample_aspect
 from vidcolor.media.muxer import muxer_options

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from vidcolor.errors import InputError
 from vidcolor.media.encoders import container_format, container_holds
+from vidcolor.media.target import LONGEST_NAME
 
-__all__ = ["default_output"]
+__all__ = ["default_output", "fitted"]
 
 # Written as they are read. Other containers (AVI and FLV cannot hold exact times, GIF no sound, TS no
 # attachments, …) become Matroska, which holds all there is.
@@ -24,8 +27,24 @@ def default_output(source: Path, codec: str | None = None, word: str = "color") 
     'tape.color.mkv'
     >>> default_output(Path("talk.webm"), "libx264").as_posix()
     'talk.color.mkv'
+
+    Raises:
+        InputError: it is no file's name ("." and "/" are none).
     """
+    if not source.name:
+        raise InputError(f"{source} is a folder, not a media file.")
     kept = source.suffix.lower() in _KEPT
     if kept and codec is not None:
         kept = container_holds(container_format(source.name), codec)
-    return source.with_name(f"{source.stem}.{word}{source.suffix if kept else '.mkv'}")
+    return source.with_name(fitted(source.stem, f".{word}{source.suffix if kept else '.mkv'}"))
+
+
+def fitted(stem: str, tail: str) -> str:
+    """A file's name, its stem cut off where file systems would not take all of it.
+
+    >>> len(fitted("ü" * 255, ".color.mkv").encode())
+    254
+    """
+    while stem and len(os.fsencode(stem + tail)) > LONGEST_NAME:
+        stem = stem[:-1]
+    return stem + tail

@@ -8,6 +8,7 @@ as when it was made; the others are made again, in their places. Whatever else l
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -21,8 +22,9 @@ import numpy as np
 
 from vidcolor.errors import InputError, OutputError
 from vidcolor.media.part_file import WrittenPart, digest_of
-from vidcolor.media.target import writing
+from vidcolor.media.target import LONGEST_NAME, writing
 from vidcolor.pipeline.identity import Identity, probe
+from vidcolor.pipeline.names import fitted
 from vidcolor.pipeline.parts import Border
 from vidcolor.wording import counted
 
@@ -53,17 +55,16 @@ class Gap:
 _FORMAT = 3
 _JOURNAL = "journal.json"
 _LOCK = "lock"
-_LONGEST_NAME = 255
-"""Bytes of a file name on the common file systems."""
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 
 def work_folder(target: Path) -> Path:
     """Where the parts of a result are."""
     final = Path(os.path.realpath(target))
-    mark = ".vidcolor"
-    room = _LONGEST_NAME - len(mark) - 1
-    return final.with_name(f".{os.fsdecode(os.fsencode(final.name)[:room])}{mark}")
+    name, mark = final.name, ".vidcolor"
+    if len(os.fsencode(name)) > LONGEST_NAME - len(mark) - 1:
+        mark = f"-{hashlib.blake2b(os.fsencode(name), digest_size=8).hexdigest()}{mark}"
+    return final.with_name(fitted(f".{name}", mark))
 
 
 class WorkFolder:
@@ -89,6 +90,8 @@ class WorkFolder:
         with writing(self._final):
             if self.path.is_symlink():
                 raise OutputError(f"{self.path} is a link; a film is made in no other place: remove it.")
+            if self.path.exists() and not self.path.is_dir():
+                raise OutputError(f"{self.path} is in the way of the folder a film is made in: remove it.")
             self.path.mkdir(exist_ok=True)
             self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | _NO_LINKS, 0o666)
         if not _locked(self._lock):
@@ -183,7 +186,7 @@ class WorkFolder:
             entry["border"] = {"pts": border.pts, "continued": border.continued, "marks": border.marks}
             with writing(self._final):
                 arrays: dict[str, Any] = dict(border.state)
-                self._write(_state_of(place), lambda file: np.savez(file, **arrays))
+                self._write(_state_of(place), lambda file: np.savez_compressed(file, **arrays))
             entry["state"] = digest_of(_state_of(place))
         other = number < len(self._entries) and not _end_alike(entry, self._entries[number])
         if other:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 from vidcolor.errors import InputError
 from vidcolor.media.endings import FILMS
-from vidcolor.pipeline.names import default_output
+from vidcolor.pipeline.names import default_output, fitted
 
 __all__ = ["Film", "Stamp", "alike", "find_films", "names_for", "read_list"]
 
@@ -169,10 +169,10 @@ def names_for(film: Film, codec: str | None) -> Iterator[str]:
     plain = default_output(Path(film.place), codec)
     yield plain.as_posix()
     # The stem's end stays as vidcolor's results end, so that none is ever taken for a film.
-    yield plain.with_name(f"{film.place.name}{_MADE}{plain.suffix}").as_posix()
+    yield plain.with_name(fitted(film.place.name, f"{_MADE}{plain.suffix}")).as_posix()
     number = 2
     while True:
-        yield plain.with_name(f"{film.place.name}-{number}{_MADE}{plain.suffix}").as_posix()
+        yield plain.with_name(fitted(film.place.name, f"-{number}{_MADE}{plain.suffix}")).as_posix()
         number += 1
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from vidcolor.errors import InputError, OutputError
+from vidcolor.errors import InputError, OutputError, VidcolorError
 from vidcolor.pipeline.batch.films import Film, Stamp, alike, find_films, names_for
 from vidcolor.pipeline.batch.journal import Journal, Record
 from vidcolor.pipeline.batch.report import Entry, Totals, write_report
@@ -113,6 +113,9 @@ class _Batch:
             with Workers[_Job](self.batch.jobs, self.batch.devices) as workers:
                 self._go(workers)
             state = "finished"
+        except VidcolorError:
+            state = "failed"
+            raise
         finally:
             totals = self._report(state)
             self.tell(Event("summary", None, {"state": state, "totals": totals}))

@@ -69,7 +69,7 @@ def write_report(
 ) -> None:
     """Writes the report of a batch, aside and renamed.
 
-    ``state`` is "finished", "stopped" or "watching".
+    ``state`` is "finished", "stopped", "failed" (as a whole) or "watching".
 
     Raises:
         OutputError: it cannot be written.

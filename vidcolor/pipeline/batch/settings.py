@@ -12,7 +12,8 @@ from typing import Any
 
 from vidcolor.errors import InputError, UsageError
 from vidcolor.frames import ChromaLayout
-from vidcolor.media.encoders import choose_format, encoder, encoder_options
+from vidcolor.media.encoder_options import encoder_options
+from vidcolor.media.encoders import choose_format, encoder
 from vidcolor.models import resolve_model
 from vidcolor.models.weights import DEFAULT, default_weights
 from vidcolor.pipeline.device import choose_device

@@ -41,6 +41,8 @@ class Message:
     facts: dict[str, Any]
     """Of "progress" and "done" what their ``to_dict`` says; else "message", and of a failure that nobody
     foresaw its "traceback"."""
+    last: bool = False
+    """Whether the process ends after it."""
 
 
 def serve(connection: Connection, number: int, threads: int | None) -> None:
@@ -93,9 +95,9 @@ def _one(connection: Connection, number: int) -> bool:
 
     lock = threading.Lock()  # stages in other threads give notices too
 
-    def send(kind: Kind, facts: dict[str, Any]) -> None:
+    def send(kind: Kind, facts: dict[str, Any], *, last: bool = False) -> None:
         with lock:
-            connection.send(Message(kind, facts))
+            connection.send(Message(kind, facts, last))
 
     try:
         options = replace(task.options, device=_device(task.options.device, number))
@@ -107,11 +109,12 @@ def _one(connection: Connection, number: int) -> bool:
             progress=_seldom(lambda progress: send("progress", progress.to_dict())),
         )
     except VidcolorError as error:
-        send("failed", {"message": in_words(error)})
-        return not isinstance(error, DeviceError)
+        lost = isinstance(error, DeviceError)
+        send("failed", {"message": in_words(error)}, last=lost)
+        return not lost
     except Exception as error:  # after what nobody foresaw a new process is safer
         told = "".join(traceback.format_exception(error))
-        send("failed", {"message": in_words(error), "traceback": told})
+        send("failed", {"message": in_words(error), "traceback": told}, last=True)
         return False
     send("done", summary.to_dict())
     return True

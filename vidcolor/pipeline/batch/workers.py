@@ -44,6 +44,8 @@ class Workers(Generic[Job]):
     def __init__(self, jobs: int, devices: Sequence[str]) -> None:
         self._devices = list(devices)
         self._slots: list[_Worker[Job] | None] = [None] * jobs
+        self._leaving: list[_Worker[Job]] = []
+        """Those that end by themselves."""
         self._threads = None if jobs == 1 else max(1, _cores() // jobs)
 
     def __enter__(self) -> Workers[Job]:
@@ -52,7 +54,7 @@ class Workers(Generic[Job]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        workers = [worker for worker in self._slots if worker is not None]
+        workers = [worker for worker in (*self._slots, *self._leaving) if worker is not None]
         try:
             for worker in workers:
                 worker.process.terminate()  # it removes what is half-made, and ends
@@ -117,6 +119,9 @@ class Workers(Generic[Job]):
             job = worker.job
             if message.kind in ("done", "failed"):
                 worker.job = None
+            if message.last:  # whatever it were given now would be lost
+                self._slots[number] = None
+                self._leaving = [one for one in self._leaving if one.process.is_alive()] + [worker]
             if job is not None:
                 yield job, message
 
