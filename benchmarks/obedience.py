@@ -8,7 +8,10 @@ One object of each film, outlined by eye at one frame, is given another colour: 
 for at that frame, and 24 frames before and after at points of the object, found there and back from frame to
 frame by optical flow (pyramidal Lucas-Kanade). CIEDE2000, of a and b alone: light changes on the way.
 
-    at frame       paint: mean over the pixels it changed, at the network's size; hints: over their discs
+    at frame       paint: mean over the pixels it changed, at the network's size; hints: over their discs,
+                   from what their colour is at each pixel's brightness: of its hue, no stronger than can be
+                   shown
+    asked          hints: from the very colour, whether it can be shown there or not
     before, after  mean and median, the share of points below 6, and how many points there are
     hints          at points inside of their discs; "hints, all": anywhere on the object
     plain          how far a run without a word is from the colour wanted, at the frame
@@ -35,10 +38,12 @@ import av
 import cv2
 import numpy as np
 import torch
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from clips import DATA
 
 import vidcolor
-from vidcolor.color.planes import ColorSpace
+from vidcolor.color.lab import lab_to_rgb, rgb_to_lab
+from vidcolor.color.planes import ColorSpace, ab_in_gamut, ab_to_chroma, chroma_to_rgb
 from vidcolor.metrics.difference import delta_e_2000, picture_lab
 from vidcolor.pipeline.anchors import write_anchors
 from vidcolor.pipeline.options import RunOptions
@@ -174,8 +179,12 @@ class Looked(NamedTuple):
     """In seconds from the film's beginning, of all frames."""
 
 
-def look(path: Path, thing: Thing, first: int = 0) -> Looked:
-    """``first``: number of the frame that the file begins with."""
+EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+
+
+def look(path: Path, thing: Thing, space: ColorSpace, first: int = 0) -> Looked:
+    """``space``: what its codes mean; ``first``: number of the frame that the file begins with."""
+    matrix = Colorspace.ITU709 if space.matrix == "bt709" else Colorspace.ITU601
     rgb, luma, times = {}, {}, {}
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -186,7 +195,12 @@ def look(path: Path, thing: Thing, first: int = 0) -> Looked:
             if away <= AWAY:
                 luma[number] = frame.to_ndarray(format="yuv420p")[: frame.height]
             if away <= AWAY and away % (AWAY // 2) == 0:
-                rgb[number] = frame.to_ndarray(format="rgb24")
+                rgb[number] = frame.to_ndarray(
+                    format="rgb24",
+                    src_colorspace=matrix,
+                    dst_color_range=ColorRange.JPEG,
+                    interpolation=EXACT,
+                )
             if number > thing.part[1]:
                 break
     return Looked(rgb, luma, times)
@@ -209,11 +223,14 @@ def discs(thing: Thing, shape: Sequence[int]) -> np.ndarray:
     return mask
 
 
-def luma_shares(film: Path) -> np.ndarray:
-    """Of R, G and B in the film's luma."""
+def space_of(film: Path) -> ColorSpace:
     with vidcolor.open_video(film) as reader:
         video = reader.video
-    space = ColorSpace.of(video.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
+    return ColorSpace.of(video.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
+
+
+def luma_shares(space: ColorSpace) -> np.ndarray:
+    """Of R, G and B in the film's luma."""
     return np.array([space.coefficients.kr, space.coefficients.kg, space.coefficients.kb])
 
 
@@ -231,7 +248,9 @@ def painted(
     return np.rint(result).clip(0, 255).astype(np.uint8)
 
 
-def paint(film: Path, folder: Path, thing: Thing, time: Fraction, chosen: dict[str, Any]) -> tuple[Any, Any]:
+def paint(
+    film: Path, space: ColorSpace, folder: Path, thing: Thing, time: Fraction, chosen: dict[str, Any]
+) -> tuple[Any, Any]:
     """The frame's picture before and after it was painted on; the folder holds the latter."""
     dot = folder.with_suffix(".json")  # in a corner: it makes the frame an anchor
     dot.write_text(json.dumps([{"time": float(time), "x": 0, "y": 0, "radius": 1, "color": "grey"}]))
@@ -239,14 +258,14 @@ def paint(film: Path, folder: Path, thing: Thing, time: Fraction, chosen: dict[s
     entries = json.loads((folder / "index.json").read_text())["anchors"]
     path = folder / next(e["file"] for e in entries if Fraction(e["exact"]) == time)
     before = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
-    after = painted(before, inside(thing, before.shape) > 0, thing.color, luma_shares(film))
+    after = painted(before, inside(thing, before.shape) > 0, thing.color, luma_shares(space))
     cv2.imwrite(str(path), cv2.cvtColor(after, cv2.COLOR_RGB2BGR))
     return before, after
 
 
-def hint(path: Path, thing: Thing, time: Fraction, ab: np.ndarray) -> None:
-    color = {"a": round(float(ab[0]), 3), "b": round(float(ab[1]), 3)}
-    said = {"time": float(time), "radius": thing.radius, "color": color}
+def hint(path: Path, thing: Thing, time: Fraction, color: np.ndarray) -> None:
+    """``color``: R, G, B in codes."""
+    said = {"time": float(time), "radius": thing.radius, "color": [round(float(c), 2) for c in color]}
     path.write_text(json.dumps([{**said, "x": x, "y": y} for x, y in thing.hints]))
 
 
@@ -271,6 +290,25 @@ def at_frame(before: np.ndarray, after: np.ndarray, result: np.ndarray) -> float
     )
     changed = differences(was, said, light=True) > 5
     return float(differences(found, said, light=True)[changed].mean())
+
+
+def codes_of(lab: np.ndarray) -> np.ndarray:
+    """R, G, B in codes of one colour in sRGB."""
+    rgb = lab_to_rgb(torch.from_numpy(lab.astype(float))[:, None, None], transfer="iec61966-2-1")
+    return 255 * rgb.clamp(0, 1).numpy().ravel()
+
+
+def shown(color: np.ndarray, luma: np.ndarray, space: ColorSpace) -> np.ndarray:
+    """Lab ``(N, 3)`` of what a colour, R, G, B in codes, is at luma codes ``(N,)``."""
+    signal = torch.from_numpy(color / 255)[:, None, None]
+    _, a, b = rgb_to_lab(signal, transfer=space.transfer, primaries=space.primaries)
+    scale, offset = space.luma_scale
+    codes, where = np.unique(luma, return_inverse=True)
+    y = ((torch.from_numpy(codes.astype(float)) - offset) / scale).clamp(0, 1)[:, None]
+    ab = ab_in_gamut(y, a.expand_as(y), b.expand_as(y), space)
+    rgb = 255 * chroma_to_rgb(y, *ab_to_chroma(y, *ab, space), space).clamp(0, 1)
+    lab: np.ndarray = picture_lab(np.rint(rgb.permute(1, 2, 0).numpy()).astype(np.uint8))[:, 0]
+    return lab[where]
 
 
 def tracked(luma: Sequence[np.ndarray], points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -327,16 +365,19 @@ def described(found: np.ndarray) -> str:
 class Row(NamedTuple):
     word: str
     frame: float
+    asked: float | None
     before: np.ndarray
     after: np.ndarray
 
     def __str__(self) -> str:
-        return f"{self.word:12}{self.frame:6.1f}   {described(self.before)}   {described(self.after)}"
+        asked = f"{'':6}" if self.asked is None else f"{self.asked:6.1f}"
+        return f"{self.word:12}{self.frame:6.1f}{asked}   {described(self.before)}   {described(self.after)}"
 
 
 def measure(thing: Thing, chosen: dict[str, Any], strips: Path | None, name: str) -> Iterator[Row]:
     film = (DATA / "video" / "demo" / thing.film).resolve()
-    truth = look(film, thing)
+    space = space_of(film)
+    truth = look(film, thing, space)
     time, (first, stop) = truth.times[thing.frame], thing.part
     assert {thing.frame - AWAY, thing.frame + AWAY} <= set(range(first, stop))
     chosen = {**chosen, "start": truth.times[first], "end": truth.times.get(stop)}
@@ -350,14 +391,15 @@ def measure(thing: Thing, chosen: dict[str, Any], strips: Path | None, name: str
     }
     with tempfile.TemporaryDirectory() as place:
         folder, hints = Path(place) / "anchors", Path(place) / "hints.json"
-        before, after = paint(film, folder, thing, time, chosen)
+        before, after = paint(film, space, folder, thing, time, chosen)
         color = picture_lab(after)[mask > 0].mean(0)
-        hint(hints, thing, time, color[1:])
+        asked = codes_of(color)
+        hint(hints, thing, time, asked)
         results = {}
         for word, said in (("paint", {"anchors": str(folder)}), ("hints", {"hints": str(hints)})):
             target = Path(place) / f"{word}.mkv"
             vidcolor.colorize(film, target, codec="ffv1", **chosen, **said)
-            results[word] = look(target, thing, first)
+            results[word] = look(target, thing, space, first)
             assert all(np.array_equal(results[word].luma[n], truth.luma[n]) for n in truth.luma)
     if strips is not None:
         for word, result in results.items():
@@ -367,6 +409,7 @@ def measure(thing: Thing, chosen: dict[str, Any], strips: Path | None, name: str
     yield Row(
         "paint",
         at_frame(before, after, here[thing.frame]),
+        None,
         *(
             differences(colors_at(here[thing.frame + by], way.end), wanted_at(wanted, way.begin))
             for by, way in zip((-AWAY, AWAY), ways["all"], strict=True)
@@ -377,6 +420,7 @@ def measure(thing: Thing, chosen: dict[str, Any], strips: Path | None, name: str
         lab = picture_lab(here[thing.frame])[pixels > 0]
         yield Row(
             word,
+            float(differences(lab, shown(asked, luma[pixels > 0], space), light=True).mean()),
             float(differences(lab, np.broadcast_to(color, lab.shape)).mean()),
             *(
                 differences(
@@ -387,7 +431,7 @@ def measure(thing: Thing, chosen: dict[str, Any], strips: Path | None, name: str
         )
     was = picture_lab(before)[mask > 0]
     none = np.zeros(0)
-    yield Row("plain", float(differences(was, picture_lab(after)[mask > 0]).mean()), none, none)
+    yield Row("plain", float(differences(was, picture_lab(after)[mask > 0]).mean()), None, none, none)
 
 
 def wanted_at(blurred: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -430,8 +474,8 @@ def main() -> None:
         "keep_colour": "off",
     }
     columns = "  mean  med.   < 6  points"
-    print(f"{'':22}at frame {f'{AWAY} frames before':>24}{f'{AWAY} frames after':>28}")
-    print(f"{'':31}{columns}  {columns}")
+    print(f"{'':22}at frame asked {f'{AWAY} frames before':>24}{f'{AWAY} frames after':>28}")
+    print(f"{'':37}{columns}  {columns}")
     for name in options.things or THINGS:
         for number, row in enumerate(measure(THINGS[name], chosen, options.strips, name)):
             print(f"{'' if number else name:12}{row}", flush=True)

@@ -5,7 +5,15 @@ import pytest
 import torch
 
 from vidcolor.color.lab import rgb_to_lab
-from vidcolor.color.planes import MATRICES, ColorSpace, ab_to_chroma, chroma_to_ab, chroma_to_rgb, fit_gamut
+from vidcolor.color.planes import (
+    MATRICES,
+    ColorSpace,
+    ab_in_gamut,
+    ab_to_chroma,
+    chroma_to_ab,
+    chroma_to_rgb,
+    fit_gamut,
+)
 from vidcolor.frames import ColorTags
 
 SPACES = [
@@ -117,3 +125,23 @@ def test_untagged_films_are_read_as_players_do(
 def test_every_matrix_sums_to_one() -> None:
     for kr, kb in MATRICES.values():
         assert 0 < kb < kr < 1 - kr - kb
+
+
+def test_ab_is_brought_into_gamut_along_its_hue() -> None:
+    luma = torch.linspace(0, 1, 33, dtype=torch.float64)[:, None].expand(-1, 24)
+    turns = torch.linspace(0, 2 * torch.pi, 25, dtype=torch.float64)[:-1].expand(33, -1)
+    wanted = 50 * turns.cos(), 50 * turns.sin()
+    for matrix in ("bt709", "smpte170m"):
+        space = ColorSpace(matrix, False, 8)
+        found = ab_in_gamut(luma, *wanted, space)
+        strength = torch.hypot(*found)
+        torch.testing.assert_close(found[0] * wanted[1], found[1] * wanted[0])
+        assert (strength <= 50 + 1e-9).all()
+        # They can be shown, and nothing stronger can, but for what a film's chroma scaled to fit loses too.
+        shown = chroma_to_ab(luma, *ab_to_chroma(luma, *found, space), space)
+        assert torch.hypot(shown[0] - found[0], shown[1] - found[1]).max() < 0.02
+        more = [plane * (strength + 0.5) / 50 for plane in wanted]
+        over = chroma_to_ab(luma, *ab_to_chroma(luma, *more, space), space)
+        weak = strength < 49.5
+        assert weak.any()
+        assert (torch.hypot(over[0] - more[0], over[1] - more[1])[weak] > 0.02).all()

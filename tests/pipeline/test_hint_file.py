@@ -11,6 +11,7 @@ import pytest
 
 from vidcolor.errors import InputError
 from vidcolor.pipeline.hint_file import read_hints
+from vidcolor.temporal.reference import SRGB
 
 GOOD: dict[str, Any] = {"time": 1, "x": 3, "y": 4, "color": "red"}
 
@@ -18,7 +19,7 @@ GOOD: dict[str, Any] = {"time": 1, "x": 3, "y": 4, "color": "red"}
 def hints(tmp_path: Path, content: Any) -> Any:
     path = tmp_path / "hints.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return read_hints(path, 64, 48)
+    return read_hints(path, 64, 48, SRGB)
 
 
 @pytest.mark.parametrize(
@@ -98,10 +99,10 @@ def test_what_is_wrong_is_said(tmp_path: Path, content: Any, sentence: str) -> N
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read: No such file"):
-        read_hints(tmp_path / "none.json", 64, 48)
+        read_hints(tmp_path / "none.json", 64, 48, SRGB)
     (tmp_path / "latin.json").write_bytes(b'[{"color": "\xff"}]')
     with pytest.raises(InputError, match="is not JSON in UTF-8"):
-        read_hints(tmp_path / "latin.json", 64, 48)
+        read_hints(tmp_path / "latin.json", 64, 48, SRGB)
     (tmp_path / "large.json").write_text(" " * (5 << 20))
     with pytest.raises(InputError, match="larger than a file of hints may be"):
-        read_hints(tmp_path / "large.json", 64, 48)
+        read_hints(tmp_path / "large.json", 64, 48, SRGB)

@@ -136,7 +136,13 @@ _COLOR = (
         metavar="NAME",
         help="What the film is of, for a model trained with labels.",
     ),
-    setting(RunOptions, "saturation", "--saturation", type=Number(0), help="Factor on colours; 0 is grey."),
+    setting(
+        RunOptions,
+        "saturation",
+        "--saturation",
+        type=Number(0),
+        help="Factor on the network's colours; 0 is grey.",
+    ),
 )
 _STREAM = (
     setting(

@@ -25,6 +25,7 @@ from vidcolor.frames import ColorTags
 __all__ = [
     "MATRICES",
     "ColorSpace",
+    "ab_in_gamut",
     "ab_to_chroma",
     "chroma_to_ab",
     "chroma_to_rgb",
@@ -150,6 +151,9 @@ _BRACKET = (-200.0, 400.0)
 has no bound of its own."""
 _HALVINGS = 60
 """Of that bracket: what float64 can tell apart."""
+_SHARE_HALVINGS = 12
+_SAME_COLOR = 0.01
+"""Lab units that nothing was changed by."""
 
 
 def ab_to_chroma(luma: Tensor, a: Tensor, b: Tensor, space: ColorSpace) -> tuple[Tensor, Tensor]:
@@ -168,6 +172,23 @@ def ab_to_chroma(luma: Tensor, a: Tensor, b: Tensor, space: ColorSpace) -> tuple
         low, high = torch.where(below, middle, low), torch.where(below, high, middle)
     _, cb, cr = lab_to_ycc((low + high) / 2, a, b, space)
     return fit_gamut(luma, luma, cb, cr, space)
+
+
+def ab_in_gamut(luma: Tensor, a: Tensor, b: Tensor, space: ColorSpace) -> tuple[Tensor, Tensor]:
+    """a and b scaled towards neutral until the colour with luma Y′ is in gamut: its hue stays.
+
+    Chroma that is scaled instead, as by :func:`fit_gamut`, changes its hue in Lab where a channel is nearly
+    black. All planes ``(..., H, W)``; Y′ in [0, 1]. Slow: for a few colours.
+    """
+    low, high = torch.zeros_like(a), torch.ones_like(a)
+    for _ in range(_SHARE_HALVINGS):
+        share = (low + high) / 2
+        wanted = share * a, share * b
+        found = chroma_to_ab(luma, *ab_to_chroma(luma, *wanted, space), space)
+        off = torch.hypot(found[0] - wanted[0], found[1] - wanted[1])
+        inside = off < _SAME_COLOR
+        low, high = torch.where(inside, share, low), torch.where(inside, high, share)
+    return low * a, low * b
 
 
 def lab_to_ycc(lightness: Tensor, a: Tensor, b: Tensor, space: ColorSpace) -> tuple[Tensor, Tensor, Tensor]:

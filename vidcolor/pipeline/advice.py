@@ -30,6 +30,8 @@ class Said(NamedTuple):
     known: npt.NDArray[np.float32] | None = None
     """How sure it is that nothing more is said, ``(H, W)`` in [0, 1]; None: everywhere. What is said goes
     on to what belongs to the same thing where nobody knows."""
+    firm: bool = True
+    """Whether it is carried on whole. Else it is said anew at every anchor, and gives way to what is firm."""
 
 
 def over(first: Said, then: Said | None) -> Said:

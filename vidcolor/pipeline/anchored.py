@@ -14,11 +14,11 @@ from vidcolor.color.resize import averaged
 from vidcolor.errors import UsageError
 from vidcolor.frames import ColorFrame, Frame, VideoInfo
 from vidcolor.limits import LONGEST_MOVED
-from vidcolor.motion import scaled, warp
+from vidcolor.motion import FlowFinder, scaled, warp
 from vidcolor.pipeline.advice import Adviser, Divider, with_following
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.likeness import reach
-from vidcolor.pipeline.retrace import alike, believed
+from vidcolor.pipeline.retrace import alike, believed, found_again
 from vidcolor.temporal.anchors import Span, Step, carry_size, find_spans, fine_size
 from vidcolor.temporal.blend import load_blend
 from vidcolor.temporal.propagate import Chroma, Propagator
@@ -83,6 +83,7 @@ class Anchored:
         self._depth, self._luma_size = video.bit_depth, (video.height, video.width)
         self._size = carry_size(*self._luma_size)
         self._fine = fine_size(self._size, self._luma_size)
+        self._finder = FlowFinder(*self._size)
         self._carrier = Propagator(
             self._size,
             make.output.bit_depth,
@@ -179,6 +180,11 @@ class Anchored:
             said = adviser.at(anchor.frame)
             if said is None:
                 continue
+            if not said.firm:
+                height, width = said.weight.shape
+                room: Any = 1.0 if firm is None else 1 - cv2.resize(firm, (width, height))
+                chroma = _mixed(chroma, said.chroma, said.weight * room)
+                continue
             chroma = _mixed(chroma, said.chroma, said.weight)
             heard = self._small(said.weight)
             firm = heard if firm is None else np.maximum(firm, heard)
@@ -200,14 +206,20 @@ class Anchored:
             assert span.closing is not None
             assert span.closing.way is not None
             assert opening.known is not None
-            places = scaled(span.closing.way.places, *self._fine)
-            trusted = believed(alike(span.closing.way, span.closing.fine, span.steps[0].fine))
+            first = span.steps[0]
+            way = found_again(self._finder, span.closing.way, span.closing.picture, first.picture)
+            places = scaled(way.places, *self._fine)
+            trusted = believed(alike(way, span.closing.fine, first.fine))
             firm = trusted * warp(opening.firm, places)
             known = trusted * warp(opening.known, places)
-            kept = np.maximum(kept, firm)
         height, width = own.shape[:2]
         weight: Any = cv2.resize(kept, (width, height), interpolation=cv2.INTER_LINEAR)
-        return _mixed(own, carried, weight), firm, known
+        chroma = _mixed(own, carried, weight)
+        if firm is not None:
+            moved = warp(opening.chroma, scaled(way.places, height, width))
+            weight = cv2.resize(firm, (width, height), interpolation=cv2.INTER_LINEAR)
+            chroma = _mixed(chroma, moved, weight)
+        return chroma, firm, known
 
     def _spread(self, anchor: Step, own: Chroma, chroma: Chroma, firm: _Map, known: _Map) -> _Decided:
         """What is firm brought to what belongs to it, where nobody knows whether it is."""

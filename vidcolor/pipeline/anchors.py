@@ -106,8 +106,7 @@ def write_anchors(
         ):
             person = listen(source, reader, colorist, make, options, note)
             examples = ByExample(film.references, colorist, make, every_frame=False)
-            advisers: list[Adviser] = [examples] if film.references else []
-            advisers += [] if person is None else [person]
+            advisers: list[Adviser] = [examples] if person is None else [examples, person]
             counted = _Counted(frames, started, progress)
             anchored = Anchored(colorist, make, video, every, 0.0, advisers)
 
@@ -120,7 +119,7 @@ def write_anchors(
 
             keeper = Keeper.of(make, video, options.keep_colour)
             shots = in_shots(counted, video.bit_depth)
-            for _ in write(shots) if keeper is None else keeper.pass_by(shots, write):
+            for _ in write(shots) if keeper is None else keeper.pass_by(shots, write, examples.see):
                 pass
             told = person.words() if person is not None else ()
             for word in (*examples.words(), *told, *(keeper.words() if keeper else ())):

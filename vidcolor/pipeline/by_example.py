@@ -9,6 +9,7 @@ them in the same way.
 
 from __future__ import annotations
 
+import io
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,9 +19,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 
 from vidcolor.color.chroma import ChromaMaker
-from vidcolor.color.planes import chroma_to_rgb
+from vidcolor.color.planes import ColorSpace, chroma_to_rgb
 from vidcolor.color.resize import shrink
 from vidcolor.errors import InputError
 from vidcolor.frames import ColorFrame, Frame, VideoInfo
@@ -28,6 +30,7 @@ from vidcolor.media.picture_file import read_picture_file
 from vidcolor.pipeline.advice import Said
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.keep import Shots
+from vidcolor.pipeline.profiles import in_srgb, is_foreign, space_beside
 from vidcolor.temporal.reference import NOTHING, FixedCamera, Reference, merged
 
 __all__ = ["ByExample", "read_reference"]
@@ -41,27 +44,45 @@ _COLOR = 8
 """Codes between the largest and the smallest of R, G and B in what is no longer grey, ..."""
 _COLOR_SHARE = 0.01
 """... and share of a picture that must be of that kind."""
+_APART = 12
+"""Frames between two of a shot in colour that are kept; the older one is the example: at their very ends
+shots fade, dissolve, and cameras go over to infra-red."""
 
 
-def read_reference(path: str, video: VideoInfo) -> Reference:
-    """A picture in colour from a file, read as the film's own codes are: on a screen both look the same.
+def read_reference(path: str, video: VideoInfo, max_pixels: int) -> Reference:
+    """A picture in colour from a file, turned upright as its EXIF says and brought to sRGB from its profile.
+
+    It is read as :func:`space_beside` says. Opacity is not looked at.
 
     Raises:
-        InputError: it cannot be read, or it is grey.
+        InputError: it cannot be read, has more than ``max_pixels`` pixels, or is grey.
     """
-    name = Path(path).name
-    data = np.frombuffer(read_picture_file(Path(path), "The reference "), np.uint8)
-    try:
-        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except cv2.error:  # it claims more pixels than OpenCV reads
-        bgr = None
-    if bgr is None:
-        raise InputError(f"The reference {path!r} is no picture that can be read, such as PNG or JPEG.")
-    small = cv2.blur(bgr, (3, 3))
-    if float((np.ptp(small, axis=2) >= _COLOR).mean()) < _COLOR_SHARE:
+    rgb = _decoded(path, max_pixels)
+    small = cv2.blur(rgb, (3, 3))
+    if float((small.max(2) - small.min(2) >= _COLOR).mean()) < _COLOR_SHARE:
         raise InputError(f"The reference {path!r} is grey: it has no colours to give.")
+    space = ColorSpace.of(video.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
+    return Reference(rgb, name=Path(path).name, space=space_beside(space))
+
+
+def _decoded(path: str, max_pixels: int) -> npt.NDArray[np.uint8]:
+    """R, G and B of a picture file, ``(H, W, 3)``."""
+    unreadable = f"The reference {path!r} is no picture that can be read, such as PNG or JPEG."
+    data = read_picture_file(Path(path), "The reference ")
+    try:
+        with Image.open(io.BytesIO(data)) as header:
+            (width, height), icc = header.size, header.info.get("icc_profile")
+        if width * height > max_pixels:
+            raise InputError(
+                f"The reference {path!r} is {width}x{height}, more than --max-pixels, {max_pixels}."
+            )
+        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, Image.DecompressionBombError, cv2.error, ValueError, SyntaxError):
+        raise InputError(unreadable) from None
+    if bgr is None:
+        raise InputError(unreadable)
     rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
-    return Reference(rgb, name=name, transfer=video.tags.transfer, primaries=video.tags.primaries)
+    return in_srgb(rgb, icc) if icc and is_foreign(icc) else rgb
 
 
 class ByExample:
@@ -80,7 +101,10 @@ class ByExample:
         self._given = references
         self._seen = deque[Reference](maxlen=_SEEN)
         """Of the film's own shots in colour, the latest ones."""
-        self._last: ColorFrame | Reference | None = None
+        self._passing = deque[ColorFrame | Reference](maxlen=2)
+        """Every so many frames of the shot in colour that goes by, ..."""
+        self._passed = 0
+        """... and how many it has had."""
         self._colorist, self._make = colorist, make
         self._every_frame = every_frame
         self._cameras = [FixedCamera(reference) for reference in references]
@@ -90,31 +114,35 @@ class ByExample:
     # The film's own colour
 
     def see(self, colored: ColorFrame, starts_shot: bool) -> None:
-        """Takes the next frame of the film that is in colour already: the last of each shot is an example to
-        what comes after it."""
+        """Takes the next frame of the film that is in colour already: one near the end of each shot is an
+        example to what comes after it."""
         if starts_shot:
             self._learn()
-        self._last = colored
+        if self._passed % _APART == 0:
+            self._passing.append(colored)
+        self._passed += 1
 
     def _learn(self) -> None:
-        """Keeps the last frame in colour: of a camera that stands still it is the day before the night."""
-        if self._last is not None:
-            self._seen.append(self._example(self._last))
+        """Keeps a picture of the shot in colour: of a still camera it is the day before the night."""
+        if self._passing:
+            self._seen.append(self._example(self._passing[0]))
             self._cameras = [*self._cameras[: len(self._given)], FixedCamera(self._seen[-1])]
-            self._last = None
+        self._passing.clear()
+        self._passed = 0
 
-    def _example(self, last: ColorFrame | Reference) -> Reference:
-        return last if isinstance(last, Reference) else self._picture_of(last)
+    def _example(self, passing: ColorFrame | Reference) -> Reference:
+        return passing if isinstance(passing, Reference) else self._picture_of(passing)
 
     # Over a border between two parts of a film
 
     def state(self, *, in_shot: bool) -> dict[str, npt.NDArray[Any]]:
         """What was learnt so far, for :meth:`restore`; ``in_shot``: a shot goes on over the border."""
-        if self._last is not None:
-            self._last = self._example(self._last)
+        passing = [self._example(one) for one in self._passing]
+        self._passing.extend(passing)
         found: dict[str, npt.NDArray[Any]] = {f"seen.{n}": one.rgb for n, one in enumerate(self._seen)}
-        if isinstance(self._last, Reference):
-            found["seen.last"] = self._last.rgb
+        found |= {f"passing.{n}": one.rgb for n, one in enumerate(passing)}
+        found["passed"] = np.array(self._passed)
+        # nan: nobody asked
         found["shares"] = np.array([reference.share for reference in self._given], np.float64)
         if in_shot:
             found["spoken of"] = np.array(self._spoken_of)
@@ -125,22 +153,25 @@ class ByExample:
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Goes on from what :meth:`state` gave."""
         for reference, share in zip(self._given, state["shares"], strict=True):
-            reference.note(np.full((1, 1, 3), share))
+            if not np.isnan(share):
+                reference.note(np.full((1, 1, 3), share))
         self._seen.clear()
-        self._cameras, self._last = self._cameras[: len(self._given)], None
+        self._passing.clear()
+        self._cameras = self._cameras[: len(self._given)]
         self._seen.extend(self._reference(state[f"seen.{n}"]) for n in range(_SEEN) if f"seen.{n}" in state)
         if self._seen:
             self._cameras.append(FixedCamera(self._seen[-1]))
-        if "seen.last" in state:
-            self._last = self._reference(state["seen.last"])
+        self._passing.extend(
+            self._reference(state[f"passing.{n}"]) for n in (0, 1) if f"passing.{n}" in state
+        )
+        self._passed = int(state["passed"])
         if "spoken of" in state:
             self._spoken_of = bool(state["spoken of"])
             for n, camera in enumerate(self._cameras):
                 camera.restore(_below(f"camera.{n}.", state))
 
     def _reference(self, rgb: npt.NDArray[Any]) -> Reference:
-        space = self._make.space
-        return Reference(rgb, transfer=space.transfer, primaries=space.primaries)
+        return Reference(rgb, space=self._make.space)
 
     def _picture_of(self, colored: ColorFrame) -> Reference:
         """A frame in colour, upright and at the network's size."""
@@ -209,9 +240,10 @@ class ByExample:
 
     def _of_frame(self, lightness: _Hints) -> list[_Hints]:
         found = [camera.hints_for(lightness) for camera in self._cameras if camera.found]
-        if found or not self._every_frame:
-            return found
-        return [picture.hints_for(lightness) for picture in self._given]
+        if self._every_frame:
+            elsewhere = (camera.reference for camera in self._cameras[: len(self._given)] if not camera.found)
+            found += [picture.hints_for(lightness) for picture in elsewhere]
+        return found
 
     def _said(self, frame: Frame, found: list[_Hints]) -> Said | None:
         """Hints as chroma planes hold them."""
@@ -221,7 +253,8 @@ class ByExample:
         a, b, sure = (np.ascontiguousarray(stored[..., n]) for n in range(3))
         chroma = np.dstack(self._make(frame.luma, (a, b)))
         size = chroma.shape[1], chroma.shape[0]
-        return Said(chroma, np.asarray(cv2.resize(sure, size, interpolation=cv2.INTER_LINEAR), np.float32))
+        weight = np.asarray(cv2.resize(sure, size, interpolation=cv2.INTER_LINEAR), np.float32)
+        return Said(chroma, weight, firm=False)
 
     def words(self) -> list[str]:
         """What a person should know when the film is over."""
@@ -229,7 +262,7 @@ class ByExample:
             f"{reference.name} matches nothing in the film: no frame shows its place, a part of it, or what"
             " looks alike; its colours were not used."
             for reference in self._given
-            if reference.share < NOTHING
+            if reference.share is not None and reference.share < NOTHING
         ]
 
 

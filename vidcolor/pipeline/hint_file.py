@@ -8,7 +8,8 @@ A file holds a JSON list of objects::
 ``time`` is in seconds from the film's beginning, or as ffmpeg writes times. ``x`` and ``y`` are pixels from
 the top left of the frame as ``vidcolor anchors`` writes it: as stored, turned upright. ``radius`` is in the
 same pixels (8 when it is missing). ``color`` is "#rrggbb", a name of CSS, [r, g, b] from 0 to 255, or
-{"a": …, "b": …} in Lab. Only its hue and colourfulness count: how bright the place is, the film says.
+{"a": …, "b": …} in Lab. R, G and B are the film's own, as in that picture. Only hue and colourfulness
+count: how bright the place is, the film says.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import torch
 from PIL import ImageColor
 
 from vidcolor.color.lab import rgb_to_lab
+from vidcolor.color.planes import ColorSpace
 from vidcolor.errors import InputError
 
 __all__ = ["Hint", "read_hints"]
@@ -52,12 +54,13 @@ class Hint(NamedTuple):
     """How messages call it."""
 
 
-def read_hints(path: Path, width: int, height: int) -> list[Hint]:
+def read_hints(path: Path, width: int, height: int, space: ColorSpace) -> list[Hint]:
     """The hints of a file, in the order of their times.
 
     Args:
         path: of the JSON file.
         width, height: of the upright frame, in pixels.
+        space: of the film, whose transfer and primaries R, G and B are read by.
 
     Raises:
         InputError: it cannot be read, is not as above, or a hint lies outside of the frame.
@@ -77,10 +80,10 @@ def read_hints(path: Path, width: int, height: int) -> list[Hint]:
         raise InputError(f"{path} must hold a list of hints, [{{…}}, …].")
     if len(entries) > _MOST_HINTS:
         raise InputError(f"{path} holds {len(entries)} hints; there may be {_MOST_HINTS}.")
-    return sorted(_hints(path, entries, width, height), key=lambda hint: hint.time)
+    return sorted(_hints(path, entries, width, height, space), key=lambda hint: hint.time)
 
 
-def _hints(path: Path, entries: list[Any], width: int, height: int) -> Iterator[Hint]:
+def _hints(path: Path, entries: list[Any], width: int, height: int, space: ColorSpace) -> Iterator[Hint]:
     for number, entry in enumerate(entries, 1):
         name = f"{path}, hint {number}"
         if not isinstance(entry, dict):
@@ -97,7 +100,7 @@ def _hints(path: Path, entries: list[Any], width: int, height: int) -> Iterator[
         radius = _number(entry.get("radius", _RADIUS), f"'radius' of {name}")
         if not 0 < radius <= max(width, height):
             raise InputError(f"'radius' of {name} must be above 0 and at most {max(width, height)}.")
-        yield Hint(_time(entry["time"], name), x, y, radius, _ab(entry["color"], name), name)
+        yield Hint(_time(entry["time"], name), x, y, radius, _ab(entry["color"], name, space), name)
 
 
 def _number(value: Any, what: str) -> float:
@@ -120,7 +123,7 @@ def _time(value: Any, name: str) -> Fraction:
     return seconds
 
 
-def _ab(value: Any, name: str) -> tuple[float, float]:
+def _ab(value: Any, name: str, space: ColorSpace) -> tuple[float, float]:
     if isinstance(value, dict) and set(value) == {"a", "b"}:
         ab = [_number(value[key], f"{key!r} of {name}") for key in "ab"]
         if max(map(abs, ab)) > _LARGEST_AB:
@@ -141,7 +144,9 @@ def _ab(value: Any, name: str) -> tuple[float, float]:
             f'\'color\' of {name} must be "#rrggbb", a name, [r, g, b] from 0 to 255 or {{"a": …, "b": …}},'
             f" not {_shown(value)}."
         )
-    _, a, b = rgb_to_lab(torch.tensor(rgb, dtype=torch.float64)[:, None, None] / 255).flatten().tolist()
+    signal = torch.tensor(rgb, dtype=torch.float64)[:, None, None] / 255
+    lab = rgb_to_lab(signal, transfer=space.transfer, primaries=space.primaries)
+    _, a, b = lab.flatten().tolist()
     return a, b
 
 

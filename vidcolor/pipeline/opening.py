@@ -95,7 +95,7 @@ def opened(
         if video.tags.matrix != reader.video.tags.matrix:
             options = replace(options, keep_colour="off")  # its own chroma would mean other colours
         colorist = Colorist(model, video, options, notify, film_metadata(reader.info))
-        references = [read_reference(path, video) for path in options.reference]
+        references = [read_reference(path, video, options.max_pixels) for path in options.reference]
         yield OpenFilm(reader, video, options, colorist, references)
 
 

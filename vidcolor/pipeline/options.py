@@ -61,7 +61,7 @@ class RunOptions:
     label: str | None = None
     """What the film is of, for a model that was trained with labels."""
     saturation: float = 1.0
-    """Factor on a and b."""
+    """Factor on the a and b that the network says; what pictures and people say has the colour it has."""
     stream: int | None = None
     """Index of the video stream to colour; None: the best one."""
     start: Fraction | None = None

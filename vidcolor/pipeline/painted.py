@@ -6,7 +6,6 @@ Its R′G′B′ are the film's own, by the film's matrix, as players show them.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageCms
+from PIL import Image
 
 from vidcolor.color.chroma import luma_at_chroma, siting_offset
 from vidcolor.color.planes import ColorSpace
@@ -24,6 +23,7 @@ from vidcolor.errors import InputError
 from vidcolor.frames import ChromaLayout, ColorFrame
 from vidcolor.media.picture_file import read_picture_file
 from vidcolor.pipeline.advice import Said
+from vidcolor.pipeline.profiles import in_srgb, is_foreign
 
 __all__ = ["Compared", "Painter", "Picture", "check_picture", "read_picture"]
 
@@ -60,7 +60,7 @@ def read_picture(path: Path, width: int, height: int) -> Picture:
     """
     with _reading(path):
         icc = _header(path, width, height).get("icc_profile")
-        pixels = _srgb(path, icc) if icc and _is_foreign(icc) else _decoded(path)
+        pixels = _srgb(path, icc) if icc and is_foreign(icc) else _decoded(path)
     if pixels.shape[2] == 3:
         return Picture(pixels, np.ones(pixels.shape[:2], np.float32), path.suffix.lower() in _LOSSY)
     return Picture(
@@ -118,27 +118,12 @@ def _decoded(path: Path) -> _Float:
     return scaled
 
 
-def _is_foreign(icc: bytes) -> bool:
-    """Whether a profile is another than sRGB's."""
-    try:
-        name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(icc)))
-    except (ImageCms.PyCMSError, OSError):
-        return False  # a broken profile is one that no editor showed the picture by
-    return "srgb" not in name.lower()
-
-
 def _srgb(path: Path, icc: bytes) -> _Float:
     """As :func:`_decoded`, of a picture in the colours of a wider profile."""
     with Image.open(path) as opened:
         opacity = opened.convert("RGBA").getchannel("A")
         plain = opened.convert("RGB")
-    source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-    try:
-        moved = ImageCms.profileToProfile(plain, source, ImageCms.createProfile("sRGB"))
-    except ImageCms.PyCMSError:
-        moved = plain  # a profile for grey, say
-    assert moved is not None
-    planes = np.dstack((np.asarray(moved), np.asarray(opacity)))
+    planes = np.dstack((in_srgb(np.asarray(plain), icc), np.asarray(opacity)))
     scaled: _Float = planes.astype(np.float32) / np.float32(255)
     return scaled
 

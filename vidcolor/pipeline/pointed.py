@@ -8,8 +8,10 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from vidcolor.color.chroma import ChromaMaker
+from vidcolor.color.chroma import ChromaMaker, luma_at_chroma
+from vidcolor.color.planes import ab_in_gamut, ab_to_chroma
 from vidcolor.color.resize import averaged, shrink
 from vidcolor.frames import Frame
 from vidcolor.pipeline.advice import Said
@@ -29,6 +31,8 @@ _HEARD = (4.0, 12.0)
 network's own, from the second on the hint's doing."""
 _FULL = 1.6
 """Times nearness: how far what a hint sits on has its colour in full."""
+_LUMAS = 256
+"""Steps of luma that a colour is known at, and interpolated between."""
 _SLACK = 4.0
 """Times nearness: how far the network is followed; it alone spreads hints over edges."""
 
@@ -38,9 +42,12 @@ class Pointer:
 
     def __init__(self, colorist: Colorist, make: ChromaMaker) -> None:
         self._colorist, self._make = colorist, make
+        self._curves: dict[tuple[float, float], _Map] = {}
+        """Codes of Cb and Cr for every code of luma, ``(codes, 2)``, of each colour hinted at."""
 
     def said(self, frame: Frame, hints: Sequence[Hint]) -> Said:
         """What hints, at least one, say of a frame; of two that overlap the later one is obeyed."""
+        self._learn(hints)
         upright = np.rot90(frame.luma, self._colorist.turns).shape
         plain = self._colorist.own(frame)
         own = np.dstack(self._make(frame.luma, plain))
@@ -90,10 +97,25 @@ class Pointer:
         reached = np.where(found.source < 0, -1, whose.ravel()[np.maximum(found.source, 0)])
         return found.nearness, reached
 
-    def _plain(self, frame: Frame, hint: Hint) -> npt.NDArray[Any]:
-        """Chroma of a frame that has the hint's colour everywhere."""
-        ab = [np.full((16, 16), value, np.float32) for value in hint.ab]
-        return np.dstack(self._make(frame.luma, ab))
+    def _plain(self, frame: Frame, hint: Hint) -> _Map:
+        """Chroma of a frame that has the hint's colour everywhere, as far as its luma can show it."""
+        return self._curves[hint.ab][luma_at_chroma(frame.luma, self._make.layout, self._make.siting)]
+
+    def _learn(self, hints: Sequence[Hint]) -> None:
+        """Adds the colours of hints to :attr:`_curves`."""
+        new = list({hint.ab for hint in hints} - self._curves.keys())
+        if not new:
+            return
+        space = self._make.space
+        luma = torch.linspace(0, 1, _LUMAS, dtype=torch.float64)[:, None].expand(-1, len(new))
+        a, b = torch.tensor(new, dtype=torch.float64).T[:, None].expand(-1, _LUMAS, -1)
+        chroma = ab_to_chroma(luma, *ab_in_gamut(luma, a, b, space), space)
+        span, black = space.luma_scale
+        signal = (np.arange(2**space.bit_depth) - black) / span
+        scale, offset = self._make.output.chroma_scale
+        for number, color in enumerate(new):
+            curves = [np.interp(signal, luma[:, number], plane[:, number]) for plane in chroma]
+            self._curves[color] = (scale * np.stack(curves, 1) + offset).astype(np.float32)
 
     def _stored(self, plane: Any, shape: tuple[int, ...]) -> _Map:
         """An upright plane as stored, at the chroma planes' size."""

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from vidcolor.motion import FlowFinder, scaled, warp
 from vidcolor.pipeline.advice import Said
-from vidcolor.temporal.track import Small, Tracker, Way
+from vidcolor.temporal.track import Small, Tracker, Way, straight
 
-__all__ = ["alike", "believed", "brought", "chained", "follow_back"]
+__all__ = ["alike", "believed", "brought", "chained", "follow_back", "found_again"]
 
 _Map = npt.NDArray[np.float32]
 
@@ -28,6 +28,11 @@ said must not pale on its way."""
 _UNLIKE = 16.0
 """Difference of luma, in codes, at which a pixel is probably of another thing than what was said of. More
 than where colours are blended: in a fold, or a pixel beside its place, a thing still has its colour."""
+
+_AROUND = 7
+"""Pixels, at the size of motion, that must be alike about one that is found without being followed, ..."""
+_FOUND, _LOST = 0.5, 0.1
+"""... at least so much, where what was followed is less."""
 
 
 def believed(belief: _Map) -> _Map:
@@ -49,6 +54,19 @@ def alike(way: Way, picture: Small, other: Small) -> _Map:
     return found
 
 
+def found_again(finder: FlowFinder, way: Way, picture: Small, other: Small) -> Way:
+    """A way, and where it was lost what looking straight from one picture into the other finds: something may
+    have passed before what stands still.
+
+    ``finder``: of the pictures' size. What is found must be alike all around.
+    """
+    direct = straight(finder, picture, other)
+    sure = cv2.erode(alike(direct, picture, other), np.ones((_AROUND, _AROUND), np.uint8))
+    again = (sure > _FOUND) & (alike(way, picture, other) < _LOST)
+    places = np.where(again[..., None], direct.places, way.places)
+    return Way(places, np.where(again, direct.trust, way.trust))
+
+
 def follow_back(pictures: Sequence[Small], stations: Sequence[int]) -> dict[int, Way]:
     """From each station but the last, the way to the next one.
 
@@ -66,6 +84,8 @@ def follow_back(pictures: Sequence[Small], stations: Sequence[int]) -> dict[int,
         for n in range(last - 1, first - 1, -1):
             picture, later = pictures[n], pictures[n + 1]
             way = tracker.step(picture, finder(picture, later), finder(later, picture))
+        if last - first > 1:
+            way = found_again(finder, way, pictures[first], pictures[last])
         ways[first] = Way(way.places, alike(way, pictures[first], pictures[last]))
     return dict(sorted(ways.items()))
 

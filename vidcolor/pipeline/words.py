@@ -20,6 +20,7 @@ from vidcolor.pipeline.opening import open_film
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.pipeline.painted import Painter
 from vidcolor.pipeline.person import Again, Person, Speaker, Word
+from vidcolor.pipeline.profiles import space_beside
 
 __all__ = ["listen"]
 
@@ -58,7 +59,7 @@ def listen(
                 " what was not painted may look otherwise than in it."
             )
     if options.hints is not None:
-        words += read_hints(Path(options.hints), *shape)
+        words += read_hints(Path(options.hints), *shape, space_beside(make.space))
     words = _inside(words, reader, options, notify)
     if not words:
         return None

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from vidcolor.motion import Flow, FlowFinder, follow, grid, scaled, warp
 
-__all__ = ["PHOTOMETRIC", "Small", "Tracker", "Way", "belief", "seen_share"]
+__all__ = ["PHOTOMETRIC", "Small", "Tracker", "Way", "belief", "seen_share", "straight"]
 
 Small = npt.NDArray[np.uint8]
 """Luma at the size motion is looked for at, ``(h, w)``."""
@@ -142,6 +142,16 @@ class Tracker:
         """The nearest places in the picture."""
         height, width = self._anchor.shape
         return np.clip(x, 0, width - 1, out=x), np.clip(y, 0, height - 1, out=y)
+
+
+def straight(finder: FlowFinder, picture: Small, other: Small) -> Way:
+    """From one picture to another, without frames between."""
+    back, forth = finder(picture, other), finder(other, picture)
+    at = follow(back)
+    trust = np.exp(-_disagreement(back, forth, at)) * _within(at)
+    height, width = picture.shape
+    places: Any = np.clip(at, 0, np.array((width - 1, height - 1), np.float32))
+    return Way(places, trust)
 
 
 def _planes(picture: npt.NDArray[Any]) -> Sequence[_Map]:

@@ -8,9 +8,9 @@
 """
 
 from .camera import FixedCamera
-from .example import Reference, merged
+from .example import SRGB, Reference, merged
 
-__all__ = ["NOTHING", "FixedCamera", "Reference", "merged"]
+__all__ = ["NOTHING", "SRGB", "FixedCamera", "Reference", "merged"]
 
 NOTHING = 0.01
 """Shares (:attr:`Reference.share`) below this are those of pictures that match nothing."""

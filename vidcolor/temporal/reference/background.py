@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .structure import Plane, blur, fit_light, noise_of, ramp, unit_of
+from .structure import LEAST_NOISE, Plane, blur, fit_light, noise_of, ramp, unit_of
 
 __all__ = ["Background", "shifted"]
 
@@ -26,8 +26,6 @@ _FRAMES, _KEPT = 4, 9
 """Frames in a mean; means that the median is taken of."""
 _LONGEST_GAP = 12
 """Frames between two means, once there are enough of them."""
-_LEAST_NOISE = 0.35
-"""Deviation of noise that no frame is thought to be without, in L."""
 _STILL = 0.08
 """Shifts of less are none, in pixels: moving a picture by so little costs it more than it gains."""
 _STEPS = 6
@@ -95,7 +93,7 @@ class Background:
                 found = found * np.float32(np.sqrt(np.pi) / 2)
             else:
                 found = np.full(picture.shape, noise_of(picture), np.float32)
-            self._noise = np.maximum(found, np.float32(_LEAST_NOISE))
+            self._noise = np.maximum(found, np.float32(LEAST_NOISE))
         return self._noise
 
     @property

@@ -100,7 +100,7 @@ class FixedCamera:
     def _place(self) -> None:
         """Looks for the reference on the background when that has become clearer, or much has changed."""
         means = self._background.means_made
-        if means == self._tried or (means not in (0, 1, 3, 9) and means % 9):
+        if means == self._tried or (means not in (1, 3) and means % 9):
             return
         self._tried = means
         picture, noise = self._background.picture, self._background.noise_left

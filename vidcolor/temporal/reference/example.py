@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vidcolor.color.planes import ColorSpace
 from vidcolor.errors import InputError
 
 from .alignment import Matrix, Placement, place, placed_at, warp
@@ -15,8 +16,10 @@ from .picture import LabPicture, Reading
 from .structure import Plane, noise_of, unit_of
 from .trust import scaled_color, trust
 
-__all__ = ["Reference", "merged"]
+__all__ = ["SRGB", "Reference", "merged"]
 
+SRGB = ColorSpace("bt709", True, 8, "iec61966-2-1", "bt709")
+"""What pictures are in that say nothing else."""
 LEAST_SIDE = 16
 """Smaller frames, in pixels, show too little to be recognised, and get no hints."""
 _SAME_SHAPE = 1.03
@@ -36,22 +39,21 @@ class Reference:
         rgb: npt.NDArray[np.uint8],
         *,
         name: str = "the reference",
-        transfer: str | None = "iec61966-2-1",
-        primaries: str | None = None,
+        space: ColorSpace = SRGB,
     ) -> None:
-        """``rgb``: ``(H, W, 3)`` uint8, upright, of any size. ``transfer``, ``primaries``: how it is to be
-        read, in FFmpeg's names; a frame of a film as the film is."""
+        """``rgb``: ``(H, W, 3)`` uint8, upright, of any size. ``space``: how it is to be read, and by which
+        matrix it would become grey film; a frame of a film as the film is."""
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or min(rgb.shape) < 1:
             raise InputError(
                 f"{name} must be a picture in colour, uint8 (H, W, 3), not {rgb.dtype} {rgb.shape}."
             )
         self.name = name
         self._rgb = rgb
-        self.reading = Reading(transfer, primaries)
+        self.reading = Reading(space)
         self._pictures: dict[tuple[int, int], LabPicture] = {}
         self._features: tuple[tuple[int, int], Features] | None = None
         self._looks: tuple[tuple[int, int], Looks, Looks] | None = None
-        self._share = 0.0
+        self._share: float | None = None
 
     @property
     def rgb(self) -> npt.NDArray[np.uint8]:
@@ -59,8 +61,8 @@ class Reference:
         return self._rgb
 
     @property
-    def share(self) -> float:
-        """The greatest mean confidence that any frame asked about has had, in [0, 1].
+    def share(self) -> float | None:
+        """The greatest mean confidence that any frame asked about has had, in [0, 1]; None: there was none.
 
         Below ``NOTHING`` the picture has nothing in common with what it was held against.
         """
@@ -68,7 +70,7 @@ class Reference:
 
     def note(self, hints: Plane) -> None:
         """Counts hints made of this picture in :attr:`share`."""
-        self._share = max(self._share, float(hints[..., 2].mean()))
+        self._share = max(self._share or 0.0, float(hints[..., 2].mean()))
 
     def hints_for(self, lightness: Plane) -> Plane:
         """What the picture says of a frame's colours.

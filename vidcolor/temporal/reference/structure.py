@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "LEAST_NOISE",
     "Agreement",
     "Light",
     "Structure",
@@ -36,7 +37,7 @@ _WINDOW = 3.5
 """Deviation of the Gaussian window in which structures are compared, in units (:func:`unit_of`)."""
 _AROUND = 20.0
 """Deviation of the window that says how much weaker edges are here in one picture than in the other."""
-_LEAST_NOISE = 0.35
+LEAST_NOISE = 0.35
 """Deviation of noise that no picture is thought to be without, in L."""
 _FAINT = 0.12
 """Edges' variance, as a share of the picture's mean, that tells nothing."""
@@ -121,7 +122,7 @@ class Structure:
     def of(cls, lightness: Plane, noise: float | None = None) -> Structure:
         """``lightness``: ``(h, w)`` float32 in [0, 100]; ``noise``: its deviation, measured when None."""
         unit = unit_of(lightness.shape)
-        level = max(noise_of(lightness) if noise is None else noise, _LEAST_NOISE)
+        level = max(noise_of(lightness) if noise is None else noise, LEAST_NOISE)
         gx, gy = _gradient(lightness, unit)
         square = gx * gx + gy * gy
         length = np.sqrt(square) + np.float32(1e-6)
@@ -178,15 +179,33 @@ def chroma_of_light(lightness: Plane) -> Plane:
     In k times the light L + 16, a and b all grow by the cube root of k; below L = 8 by k, as L does (CIE
     15:2004 eq. 8.3-8.6).
     """
-    return np.minimum(lightness + np.float32(16), 3 * np.maximum(lightness, np.float32(0.2)))
+    lightness = np.maximum(lightness, np.float32(0.2))
+    return np.minimum(lightness + np.float32(16), 3 * lightness)
+
+
+def relit(lightness: Plane, factor: float) -> Plane:
+    """L of what has each L, in ``factor`` times the light (CIE 15:2004 eq. 8.3-8.6)."""
+    linear = 116 * np.cbrt(np.float32(27 / 24389) * lightness)
+    root = np.float32(np.cbrt(factor)) * np.where(lightness > 8, lightness + np.float32(16), linear)
+    return np.where(root > 24, root - 16, np.float32(24389 / 27) * (root / 116) ** 3)
+
+
+def _more_light(reference: Plane, frame: Plane, weight: Plane) -> float:
+    """How many times the reference's light the frame is in: the weighted median over the picture."""
+    lights = [np.where(p > 8, ((p + 16) / 116) ** 3, p * (27 / 24389)) for p in (reference, frame)]
+    ratios = ((np.maximum(lights[1], 0) + 1e-4) / (np.maximum(lights[0], 0) + 1e-4)).ravel()
+    order = np.argsort(ratios, kind="stable")
+    below = np.cumsum(weight.ravel()[order])
+    return float(ratios[order[np.searchsorted(below, below[-1] / 2)]])
 
 
 def fit_light(reference: Plane, frame: Plane, weight: Plane, rounds: int = 3) -> Light:
     """The reference ``(h, w)`` in the frame's light.
 
-    A tone curve for the whole picture, L' = c0 + c1·L + c2·L², and what that leaves as a smooth gain and
-    offset, fitted in a wide window around each pixel. Both over what ``weight`` ``(h, w)`` trusts; what
-    does not fit is trusted less in each of the ``rounds`` (Cauchy's weights).
+    So many times the light, and what that leaves: a tone curve for the whole picture,
+    L' = c0 + c1·L + c2·L², and a smooth gain and offset, fitted in a wide window around each pixel. All over
+    what ``weight`` ``(h, w)`` trusts; what does not fit is trusted less in each of the ``rounds`` (Cauchy's
+    weights).
     """
     height, width = reference.shape
     unit = unit_of(reference.shape)
@@ -196,6 +215,9 @@ def fit_light(reference: Plane, frame: Plane, weight: Plane, rounds: int = 3) ->
     # A mean and a bilinear step: by such factors INTER_AREA takes several times as long.
     x, y, trusted = (cv2.resize(cv2.blur(p, (step, step)), size) for p in (reference, frame, weight))
     trusted = np.maximum(trusted, np.float32(1e-3))
+    # No curve bends where L does in the dark: without this, less light alone would seem to be one.
+    factor = _more_light(x, y, trusted)
+    x, reference = relit(x, factor), relit(reference, factor)
     window = _AROUND * unit / step
     fit = np.ones_like(trusted)
     for _ in range(rounds):

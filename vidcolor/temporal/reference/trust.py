@@ -49,21 +49,21 @@ class Trust(NamedTuple):
     """The reference in the frame's light."""
 
 
-def trust(reference: Plane, frame: Plane, noise: float, part: Plane | None = None) -> Trust:
+def trust(reference: Plane, frame: Plane, noise: float, part: Plane) -> Trust:
     """Whether a frame shows what the reference laid on it shows.
 
     ``reference``, ``frame``: ``(h, w)`` float32 L; ``noise``: the deviation of the frame's noise. Where there
     are edges they decide, where there are none what lies around, and everywhere the brightness, which must
     be the reference's in a light that changes smoothly. ``part``: where the reference lies on the frame at
-    all, ``(h, w)`` in [0, 1]; everywhere when None.
+    all, ``(h, w)`` in [0, 1].
     """
     found = compare(Structure.of(reference), Structure.of(frame, noise))
     trusted = np.float32(0.2) + found.same * found.evidence + np.float32(0.3) * (1 - found.evidence)
-    light = fit_light(reference, frame, trusted if part is None else trusted * part)
+    light = fit_light(reference, frame, trusted * part)
     wide = 20 * unit_of(frame.shape)
     spread = np.sqrt(np.maximum(blur(frame * frame, wide) - blur(frame, wide) ** 2, 0))
     confidence = _confidence(found, frame - light.lit, noise, np.float32(_LIT_SHARE) * spread)
-    return Trust(confidence if part is None else confidence * part, light)
+    return Trust(confidence * part, light)
 
 
 class InLight(NamedTuple):
@@ -100,14 +100,15 @@ def _confidence(found: Agreement, left: Plane, noise: float, tolerance: Plane | 
 def scaled_color(picture: LabPicture, frame: Plane, contrast: Plane, reading: Reading) -> Plane:
     """The picture's colours in a frame's light, ``(h, w, 2)`` a and b.
 
-    Displays follow a power of the signal: in k times the light, Cb and Cr are what they were times the ratio
-    of both Y'. ``frame``: ``(h, w)`` L; ``contrast``: see :class:`Light`.
+    In other light Cb and Cr grow as :meth:`Reading.growth_of` says. ``frame``: ``(h, w)`` L; ``contrast``:
+    see :class:`Light`.
     """
     unit = unit_of(frame.shape)
     here = reading.luma_of(frame)
-    before, after = (blur(plane, 2 * unit) for plane in (picture.luma, here))
-    around = blur(here, _LIGHT * unit) / np.maximum(blur(picture.luma, _LIGHT * unit), np.float32(0.02))
+    growths = [reading.growth_of(luma) for luma in (picture.luma, here)]
+    before, after = (blur(plane, 2 * unit) for plane in growths)
+    around, wide = (blur(plane, _LIGHT * unit) for plane in growths)
     own = np.float32(_DARK**2)
-    ratio = (after * before + own * around) / (before * before + own)
+    ratio = (after * before + own * wide / np.maximum(around, np.float32(0.02))) / (before * before + own)
     scale = np.minimum(ratio, np.float32(_BRIGHTEST)) * contrast
     return reading.ab_of(here, cv2.multiply(picture.chroma, cv2.merge((scale, scale))))
