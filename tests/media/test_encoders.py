@@ -130,7 +130,8 @@ _ENCODE = """
 import hashlib, sys
 import av
 import numpy as np
-from vidcolor.media.encoders import choose_format, encoder, encoder_options, repeatable
+from vidcolor.media.encoder_options import encoder_options, repeatable
+from vidcolor.media.encoders import choose_format, encoder
 from vidcolor.frames import ChromaLayout
 width, entry = int(sys.argv[1]), encoder("libx264")
 form = choose_format(entry, 8, ChromaLayout(1, 1))
@@ -262,7 +263,7 @@ def test_an_unknown_encoder() -> None:
         encoder("h264")
 
 
-_ENCODE = """
+_ON_CORES = """
 import os, sys
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:int(sys.argv[1])])
 from tests.clips import make_clip
@@ -275,6 +276,6 @@ colorize(sys.argv[2], sys.argv[3], model="grey")
 def test_packets_do_not_depend_on_the_number_of_cores(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mkv", size=(128, 96), frames=40, cuts=(20,))
     for cores in (1, 2):
-        command = [sys.executable, "-c", _ENCODE, str(cores), str(source), str(tmp_path / f"{cores}.mkv")]
+        command = [sys.executable, "-c", _ON_CORES, str(cores), str(source), str(tmp_path / f"{cores}.mkv")]
         subprocess.run(command, check=True, env=source_env())
     assert packets(tmp_path / "1.mkv", "video") == packets(tmp_path / "2.mkv", "video")
