@@ -14,11 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+
+from vidcolor.media.priority import priority_kept
 
 LOSSLESS: dict[str, dict[str, str]] = {
     "libx264": {"preset": "ultrafast", "qp": "0", "bf": "2", "threads": "1"},
@@ -86,7 +89,8 @@ def make_clip(
     pts = list(pts) if pts is not None else list(range(frames))
     base = Fraction(time_base) if time_base is not None else 1 / Fraction(rate)
     seconds = max(float((max(pts) + 1) * base), 0.05)
-    with av.open(str(path), "w", format=format, container_options=container_options) as out:
+    writing = partial(av.open, str(path), "w", format=format, container_options=container_options)
+    with priority_kept(), writing() as out:
         out.metadata.update(tags or {})
         sources = []
         for number in range(videos):

@@ -14,6 +14,7 @@ import pytest
 
 from tests.cli.test_app import source_env
 from tests.clips import make_clip, packets
+from vidcolor import colorize
 from vidcolor.errors import UsageError
 from vidcolor.frames import ChromaLayout
 from vidcolor.media.encoder_options import encoder_options, repeatable
@@ -25,6 +26,7 @@ from vidcolor.media.encoders import (
     default_encoder,
     encoder,
 )
+from vidcolor.media.priority import priority_kept
 
 C420, C422, C444 = ChromaLayout(1, 1), ChromaLayout(1, 0), ChromaLayout(0, 0)
 SOFTWARE = [name for name, entry in ENCODERS.items() if not entry.hardware]
@@ -40,7 +42,8 @@ def test_every_line_of_the_table_opens(name: str, depth: int, layout: ChromaLayo
     context.width, context.height, context.pix_fmt = 64, 64, form.name
     context.framerate = Fraction(24)
     context.options = encoder_options(encoder(name), form)
-    context.open()
+    with priority_kept():
+        context.open()
     assert context.options == {}  # all of them were known
     components = av.VideoFormat(form.name, 64, 64).components
     assert components[0].bits == form.depth
@@ -279,3 +282,29 @@ def test_packets_do_not_depend_on_the_number_of_cores(tmp_path: Path) -> None:
         command = [sys.executable, "-c", _ON_CORES, str(cores), str(source), str(tmp_path / f"{cores}.mkv")]
         subprocess.run(command, check=True, env=source_env())
     assert packets(tmp_path / "1.mkv", "video") == packets(tmp_path / "2.mkv", "video")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there are threads' priorities told")
+class TestPriority:
+    """SVT-AV1, run by root, makes a process a real-time one."""
+
+    def policies(self) -> set[int]:
+        return {os.sched_getscheduler(int(thread.name)) for thread in Path("/proc/self/task").iterdir()}
+
+    def test_asking_what_a_container_holds_changes_none(self) -> None:
+        container_holds.cache_clear()
+        assert container_holds("webm", "libsvtav1")
+        assert self.policies() == {os.SCHED_OTHER}
+
+    def test_encoding_changes_none(self, tmp_path: Path) -> None:
+        make_clip(tmp_path / "in.mkv", frames=6)
+        seen = set[int]()
+        told = colorize(
+            tmp_path / "in.mkv",
+            tmp_path / "out.webm",
+            model="grey",
+            codec="libsvtav1",
+            progress=lambda _: seen.update(self.policies()),
+        )
+        assert told.frames == 6
+        assert seen == {os.SCHED_OTHER}

@@ -12,6 +12,7 @@ import av.error
 from av.container import InputContainer, OutputContainer
 
 from vidcolor.media.names import codec_name
+from vidcolor.media.priority import priority_kept
 
 __all__ = [
     "CHAPTER_HOLDERS",
@@ -61,10 +62,11 @@ def takes(form: str, add: Callable[[OutputContainer], Any]) -> bool:
     """
     scratch = av.open(io.BytesIO(), "w", format=form)
     try:
-        added = add(scratch)
-        if added.codec_context is not None and added.codec_context.is_encoder:
-            added.codec_context.open(strict=False)
-        scratch.start_encoding()
+        with priority_kept():
+            added = add(scratch)
+            if added.codec_context is not None and added.codec_context.is_encoder:
+                added.codec_context.open(strict=False)
+            scratch.start_encoding()
     except (av.error.FFmpegError, ValueError, RuntimeError, OSError, KeyError):
         return False
     finally:

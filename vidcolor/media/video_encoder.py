@@ -20,6 +20,7 @@ from vidcolor.media.containers import MOV_FAMILY, RATE_ONLY
 from vidcolor.media.encoder_options import repeatable
 from vidcolor.media.encoders import Encoder, OutputFormat
 from vidcolor.media.muxer import frame_rate, picture_time_base
+from vidcolor.media.priority import priority_kept
 from vidcolor.media.source import Packet
 
 __all__ = ["VideoEncoder"]
@@ -187,12 +188,13 @@ class VideoEncoder:
 def _open_watched(context: Any, watch: bool) -> list[str]:
     """Opens an encoder; with ``watch`` returns what it says of options it does not know."""
     if not watch:
-        context.open()
+        with priority_kept():
+            context.open()
         return []
     level = av.logging.get_level()
     av.logging.set_level(av.logging.WARNING)
     try:
-        with av.logging.Capture() as logs:
+        with priority_kept(), av.logging.Capture() as logs:
             context.open()
     finally:
         av.logging.set_level(level)
