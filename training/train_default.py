@@ -193,7 +193,7 @@ def main() -> None:
     titles = draw_titles(options.work / "titles")
     done: list[str] = []
     for stage in STAGES:
-        steps = round(load_recipe(stage).run.steps * options.share)
+        steps = max(round(load_recipe(stage).run.steps * options.share), 1)
         changes = [("run.steps", str(steps))]
         if done:
             changes += [("model.weights", str(options.work / f"{done[-1]}.safetensors"))]
