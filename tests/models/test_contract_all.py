@@ -20,6 +20,7 @@ import vidcolor
 from tests.clips import decode_luma, decode_pts, make_clip
 from vidcolor.color.bins import nearest_bin
 from vidcolor.models import ColorModel, create_model, list_models, load_weights, save_weights, spaces
+from vidcolor.models.converted import convert
 
 EXTRACTOR = "test_resnet" if importlib.util.find_spec("timm") else "none"
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -183,6 +184,18 @@ def test_one_step_lowers_the_loss_and_moves_only_what_learns(case: Case) -> None
         assert loss_of(model, lab) < loss
     assert all(torch.equal(frozen[k], v) for k, v in model.named_parameters() if k in frozen)
     assert all(v.grad is None for k, v in model.named_parameters() if k in frozen)
+
+
+@pytest.mark.parametrize("size", [(64, 96), (70, 131)], ids=str)
+def test_openvino_says_the_same(case: Case, size: tuple[int, int]) -> None:
+    pytest.importorskip("openvino")
+    model, converted = case.model, convert(case.model)
+    for given in (None, hints_of(size, 1.0), hints_of(size, 0.0)):
+        wanted = model.infer(lightness(size), given)
+        assert torch.allclose(converted.infer(lightness(size), given), wanted, atol=0.01)
+        assert wanted.abs().max() > 0.1 or not model.parameter_count
+    assert (converted.multiple, converted.grain) == (model.multiple, model.grain)
+    assert converted.parameter_count == model.parameter_count
 
 
 def test_a_film_is_coloured_with_its_file(case: Case, tmp_path: Path) -> None:

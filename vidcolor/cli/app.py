@@ -41,6 +41,7 @@ COMMANDS = {
     "evaluate": ("vidcolor.cli.evaluate", "Measure how good a model or a result is."),
     "info": ("vidcolor.cli.info", "Show what a film holds."),
     "train": ("vidcolor.cli.train", "Train a model."),
+    "quantize": ("vidcolor.cli.quantize", "Make a model's network int8, for OpenVINO."),
     "models": ("vidcolor.cli.models", "List the models."),
 }
 

@@ -75,6 +75,12 @@ _NETWORK = (
     setting(RunOptions, "precision", "--precision", help="What the network computes in."),
     setting(
         RunOptions,
+        "backend",
+        "--backend",
+        help="What computes the network; compile: made faster first, for a minute; openvino: on the CPU.",
+    ),
+    setting(
+        RunOptions,
         "network_size",
         "--network-size",
         type=click.IntRange(min=16),

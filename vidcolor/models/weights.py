@@ -11,7 +11,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 
 from vidcolor.errors import ModelError, UsageError
 from vidcolor.files import write_aside
+from vidcolor.models import converted
 from vidcolor.models.base import ColorModel
 from vidcolor.models.registry import create_model, list_models
 from vidcolor.models.weights_file import UNREADABLE, SealedFile, seal
@@ -60,6 +61,10 @@ class LoadedModel:
     """How to call it in notes and tags: a name, or a file's name."""
     training: dict[str, Any] = field(default_factory=dict)
     """The training summary of its weights file; empty for a model without one."""
+    name: str = ""
+    """Its name in the registry."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """The options it was built with."""
 
 
 def save_weights(
@@ -109,9 +114,10 @@ def _halved(name: str, tensor: torch.Tensor) -> torch.Tensor:
 
 
 def load_weights(path: str | os.PathLike[str]) -> LoadedModel:
-    """The model in a weights file, in evaluation mode, float32.
+    """The model in a weights file, in evaluation mode, float32; or a :class:`Converted` that lies in one.
 
     Raises:
+        UsageError: it is one for OpenVINO, which is not installed.
         ModelError: the file is missing, damaged, not a weights file of vidcolor's, or does not fit
             its model.
     """
@@ -122,16 +128,21 @@ def load_weights(path: str | os.PathLike[str]) -> LoadedModel:
         with SealedFile(file) as stored:
             words = stored.words
             _check_format(file, words)
+            training = json.loads(words.get("training", "{}"))
+            training = training if isinstance(training, dict) else {}
+            told = (file.name, training, words.get("model", ""))
+            if words["format"] == converted.FORMAT:
+                network = converted.load_converted(words, stored.tensors())
+                return LoadedModel(network.eval(), *told, json.loads(words.get("options", "{}")))
             model = _build(file, words, stored.shapes)
             _check_shapes(file, model, stored.shapes)
             state = stored.tensors(unsealed=words["format"] == _UNSEALED)
-            training = json.loads(words.get("training", "{}"))
     except (*UNREADABLE, RecursionError) as error:
         raise ModelError(f"{str(file)!r} is not a readable weights file: {_bare(error)}.") from error
     _check_values(file, model, state)
     # Copied into the model's own float32 tensors, whatever they are stored as.
     model.load_state_dict(state)
-    return LoadedModel(model.eval(), file.name, training if isinstance(training, dict) else {})
+    return LoadedModel(model.eval(), *told, json.loads(words.get("options", "{}")))
 
 
 def _bare(error: Exception) -> str:
@@ -141,7 +152,7 @@ def _bare(error: Exception) -> str:
 
 def _check_format(file: Path, metadata: dict[str, str]) -> None:
     found = metadata.get("format")
-    if found not in (_FORMAT, _UNSEALED):
+    if found not in (_FORMAT, _UNSEALED, converted.FORMAT):
         said = f"its format is {found!r}" if found else "it does not say which model it is for"
         raise ModelError(f"{str(file)!r} is not a weights file of vidcolor's ({said}; expected {_FORMAT!r}).")
 
@@ -258,12 +269,12 @@ def _resolve(name: str | os.PathLike[str]) -> LoadedModel:
     text = os.fspath(name)
     if text == DEFAULT:
         loaded = load_weights(default_weights())
-        return LoadedModel(loaded.model, DEFAULT, loaded.training)
+        return replace(loaded, label=DEFAULT)
     entries = {entry.name: entry for entry in list_models()}
     if text in entries and entries[text].needs_weights:
         raise UsageError(f"Model {text!r} knows nothing by itself; give a weights file of it.")
     if text in entries:
-        return LoadedModel(create_model(text).eval(), text)
+        return LoadedModel(create_model(text).eval(), text, name=text)
     if Path(text).exists() or text.endswith(".safetensors"):
         return load_weights(text)
     known = ", ".join((DEFAULT, *entries))

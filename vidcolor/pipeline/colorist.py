@@ -16,10 +16,10 @@ from vidcolor.errors import VidcolorError
 from vidcolor.frames import NOTHING_KNOWN, Frame, Metadata, Plane, VideoInfo
 from vidcolor.models import ColorModel
 from vidcolor.models.conditions import check_label, condition_vector
+from vidcolor.pipeline.backend import backend_device, infer_with
 from vidcolor.pipeline.device import (
     autocast,
     choose_batch_size,
-    choose_device,
     choose_precision,
     is_out_of_memory,
 )
@@ -65,10 +65,11 @@ class Colorist:
 
     def __init__(self, model: ColorModel, video: VideoInfo, options: RunOptions,
                  notify: Callable[[str], None], known: Metadata = NOTHING_KNOWN) -> None:  # fmt: skip
-        self.device = choose_device(options.device)
+        self.device = backend_device(model, options)
         self.precision = choose_precision(options.precision, self.device)
         # torch's stubs know no memory format for modules; convolutions on CPUs are twice as fast in this one.
         self.model = model.to(self.device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self._infer = infer_with(self.model, options, self.precision)
         self.size = network_size(video, options.network_size, model.multiple)
         self.batch_size = choose_batch_size(options.batch_size, self.device, self.size[0] * self.size[1])
         self.turns = video.rotation // 90
@@ -180,7 +181,7 @@ class Colorist:
         with autocast(self.device, self.precision):
             told = None if self.condition is None else self.condition.expand(len(stack), -1)
             given = None if hints is None else torch.from_numpy(hints)[None].to(self.device)
-            ab = self.model.infer(stack.contiguous(memory_format=torch.channels_last), given, told)
+            ab = self._infer(stack.contiguous(memory_format=torch.channels_last), given, told)
         found = ab[..., :: self.model.grain, :: self.model.grain].float().cpu().numpy()
         found *= self.saturation
         return [np.ascontiguousarray(np.rot90(one, -self.turns, (1, 2))) for one in found]

@@ -40,6 +40,8 @@ class RunOptions:
     device: str = "auto"
     """"auto", "cpu", "cuda", "cuda:N" or "mps"."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    backend: Literal["torch", "compile", "openvino"] = "torch"
+    """What computes the network: PyTorch as it is, what torch.compile makes of it, or OpenVINO on the CPU."""
     batch_size: int | None = None
     """Frames a network call; None: found by itself."""
     network_size: int = 192

@@ -23,6 +23,7 @@ __all__ = [
     "LossOptions",
     "ModelOptions",
     "OptimizerOptions",
+    "QuantizeOptions",
     "Recipe",
     "RunOptions",
     "ScheduleOptions",
@@ -202,6 +203,16 @@ class RunOptions:
     """Which weights go out: those with the lowest validation loss, or the last."""
     checkpoint_minutes: float = number(5.0, above=0)
     """Minutes between two checkpoints."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantizeOptions:
+    """How a model's network becomes int8 (:mod:`vidcolor.training.quantize`); no part of a recipe."""
+
+    samples: int = 300
+    """Samples of the pictures that are looked at."""
+    seed: int = 0
+    """Of their choice, and of the windows and hints in them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from vidcolor.media.encoder_options import encoder_options
 from vidcolor.media.encoders import choose_format, encoder
 from vidcolor.models import resolve_model
 from vidcolor.models.weights import DEFAULT, default_weights
-from vidcolor.pipeline.device import choose_device
+from vidcolor.pipeline.backend import backend_device
 from vidcolor.pipeline.options import RunOptions
 
 __all__ = ["changed", "check", "digest", "settings_of"]
@@ -35,9 +35,9 @@ def check(options: RunOptions, devices: Sequence[str]) -> None:
     """
     if options.anchors is not None:
         raise UsageError("Anchors belong to one film; use 'vidcolor run --anchors' for it.")
-    resolve_model(options.model)
+    model = resolve_model(options.model).model
     for device in devices:
-        choose_device(device)
+        backend_device(model, replace(options, device=device))
     for path in _files(options):
         if not os.path.isfile(path):
             raise InputError(f"There is no file {path!r}.")

@@ -100,7 +100,7 @@ def _one(connection: Connection, number: int) -> bool:
             connection.send(Message(kind, facts, last))
 
     try:
-        options = replace(task.options, device=_device(task.options.device, number))
+        options = replace(task.options, device=_device(task.options, number))
         summary = colorize(
             task.source,
             task.output,
@@ -120,9 +120,10 @@ def _one(connection: Connection, number: int) -> bool:
     return True
 
 
-def _device(wanted: str, number: int) -> str:
+def _device(options: RunOptions, number: int) -> str:
     """The device of one worker: with "auto" the GPUs in turn."""
-    if wanted != "auto":
+    wanted = options.device
+    if wanted != "auto" or options.backend == "openvino":
         return wanted
     import torch
 
