@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,16 @@ def test_a_compiled_network_says_the_same(tmp_path: Path, monkeypatch: pytest.Mo
     wanted = model.infer(pictures())
     assert torch.allclose(infer(pictures(), None, None), wanted, atol=1e-3)
     assert list(tmp_path.rglob("*.so"))  # it was
+
+
+def test_films_of_many_sizes_are_compiled_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    plainly = partial(torch.compile, backend="eager")  # as far as code is made of it, which takes long
+    monkeypatch.setattr(torch, "compile", plainly)
+    model = create_model("tiny").eval()
+    infer = infer_with(model, RunOptions(backend="compile"), torch.float32)
+    for width in range(32, 44):
+        shown = pictures(width=width)
+        assert torch.allclose(infer(shown, None, None), model.infer(shown), atol=1e-3)
 
 
 class Broken(ColorModel):

@@ -20,6 +20,9 @@ __all__ = ["Infer", "backend_device", "infer_with"]
 Infer: TypeAlias = Callable[[Tensor, Tensor | None, Tensor | None], Tensor]
 """Lightness, hints and condition to ab, as :meth:`vidcolor.models.ColorModel.infer`."""
 
+_COMPILED = 64
+"""Sizes of pictures, and models, that a process compiles before it refuses more; torch's own limit is 8,
+which a batch of films of many sizes would meet."""
 _NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 
 _converted: WeakKeyDictionary[ColorModel, dict[str, Converted]] = WeakKeyDictionary()
@@ -74,10 +77,12 @@ def _compiled(model: ColorModel) -> Infer:
 
     @torch.inference_mode()
     def infer(lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> Tensor:
-        from torch._dynamo.exc import TorchDynamoException  # not public, and there is no other name for it
+        from torch._dynamo import config  # neither is public, and there are no other names for them
+        from torch._dynamo.exc import TorchDynamoException
 
         try:
-            ab: Tensor = call(lightness, hints, condition)
+            with config.patch(cache_size_limit=_COMPILED):
+                ab: Tensor = call(lightness, hints, condition)
         except TorchDynamoException as error:
             told = str(error).strip().splitlines()
             why = told[0].rstrip(".:") if told else type(error).__name__

@@ -96,7 +96,7 @@ def quantize(
                 preset=nncf.QuantizationPreset.MIXED,
                 subset_size=options.samples,
                 # CPUs without VNNI add products of bytes in 16 bits, which overflow: weights are given
-                # half of their range. The error of the default model is three times as large without.
+                # half of their range.
                 advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE),
             )
     except (RuntimeError, nncf.ValidationError) as error:
