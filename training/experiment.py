@@ -5,8 +5,8 @@
         "AdamW:optimizer.name=adamw,optimizer.rate=1.2e-3,optimizer.betas=[0.9;0.999]"
 
 A variant is a name and what differs from the recipe ``default`` (``;`` stands for a comma inside a value).
-Each is trained by ``vidcolor train`` for the same number of steps, and measured on held-out photographs at
-several ``--saturation``: more colour costs PSNR wherever it is wrong, so networks are compared by what they
+Each is trained by ``vidcolor train`` for the same number of steps, and measured on held-out photographs, which
+it sees at the size that it was trained at, at several ``--saturation``: more colour costs PSNR wherever it is wrong, so networks are compared by what they
 gain over grey at the same colourfulness, 0.55 of the truth's.
 """
 
@@ -24,6 +24,7 @@ from train_default import lay_out
 
 from vidcolor.evaluation.options import EvaluateOptions
 from vidcolor.evaluation.pictures import evaluate_set
+from vidcolor.models.weights import load_weights
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.training.loop import train
 from vidcolor.training.options import load_recipe
@@ -48,8 +49,9 @@ def trained(variant: str, steps: int, pictures: Path, work: Path) -> tuple[str, 
 def measured(weights: Path, photos: Path, limit: int) -> list[tuple[float, float]]:
     """At each saturation: what is gained over grey, in dB, and the share of the truth's colourfulness."""
     points = []
+    size = min(load_weights(weights).training["recipe"]["data"]["size"])
     for saturation in SATURATIONS:
-        run = RunOptions(model=str(weights), saturation=saturation)
+        run = RunOptions(model=str(weights), saturation=saturation, network_size=size)
         found = evaluate_set(photos, run, EvaluateOptions(size=held_out.SHORT_SIDE, limit=limit, split="all"))
         figures = {name: figure["mean"] for name, figure in found.data["figures"].items()}
         points.append((figures["gain"], figures["colorfulness_ratio"]))
