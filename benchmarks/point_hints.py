@@ -5,9 +5,9 @@
 
 The points lie anywhere in the picture, drawn with a seed; each gives the mean of the true colour in a square
 of 5 pixels. The pictures have a short side of 160 pixels. First the network is asked directly: nothing
-spreads the colours but itself, and lightness is the truth's. Then ``vidcolor run --hints`` makes a film of each
-picture, as a person would: colours are spread along what they lie on, and luma is the truth's. PSNR over
-R'G'B', means over pictures.
+spreads the colours but itself, and lightness is the truth's. Then ``vidcolor run --hints`` makes a film of
+each picture, as a person would: colours are spread along what they lie on, and luma is the truth's. PSNR
+over R'G'B', means over pictures.
 """
 
 from __future__ import annotations
@@ -96,8 +96,16 @@ def measure_runs(model: str, points: int, limit: int) -> dict[str, float]:
             file.write_text(json.dumps(said_of(lab[:, 1:], points, np.random.default_rng(number))))
             row = []
             for how in ({"saturation": 0.0}, {}, {"hints": str(file)}):
-                colorize(path, film, model=model, codec="ffv1", keep_colour="off", overwrite=True, parts=False,
-                         **how)  # fmt: skip
+                colorize(
+                    path,
+                    film,
+                    model=model,
+                    codec="ffv1",
+                    keep_colour="off",
+                    overwrite=True,
+                    parts=False,
+                    **how,
+                )
                 error = np.square(frame_of(film).astype(float) - truth).mean()
                 row.append(10 * np.log10(255**2 / max(error, 1e-4)))
             rows.append(row)

@@ -5,9 +5,10 @@
         "AdamW:optimizer.name=adamw,optimizer.rate=1.2e-3,optimizer.betas=[0.9;0.999]"
 
 A variant is a name and what differs from the recipe ``default`` (``;`` stands for a comma inside a value).
-Each is trained by ``vidcolor train`` for the same number of steps, and measured on held-out photographs, which
-it sees at the size that it was trained at, at several ``--saturation``: more colour costs PSNR wherever it is wrong, so networks are compared by what they
-gain over grey at the same colourfulness, 0.55 of the truth's.
+Each is trained by ``vidcolor train`` for the same number of steps, and measured on held-out photographs,
+which it sees at the size that it was trained at, at several ``--saturation``: more colour costs PSNR
+wherever it is wrong, so networks are compared by what they gain over grey at the same colourfulness, 0.55
+of the truth's.
 """
 
 from __future__ import annotations
