@@ -37,6 +37,9 @@ from vidcolor.models import ColorModel
 RADIUS = 2
 """Of a point's square, in pixels, beside its middle."""
 
+EXACT: dict[str, Any] = {"codec": "ffv1", "keep_colour": "off", "parts": False, "overwrite": True}
+"""Of the runs: nothing is lost to an encoder, and the photograph's own colour is not looked at."""
+
 
 def photographs(limit: int) -> list[Path]:
     """Held-out ones, evenly from all folders' names in order."""
@@ -96,16 +99,7 @@ def measure_runs(model: str, points: int, limit: int) -> dict[str, float]:
             file.write_text(json.dumps(said_of(lab[:, 1:], points, np.random.default_rng(number))))
             row = []
             for how in ({"saturation": 0.0}, {}, {"hints": str(file)}):
-                colorize(
-                    path,
-                    film,
-                    model=model,
-                    codec="ffv1",
-                    keep_colour="off",
-                    overwrite=True,
-                    parts=False,
-                    **how,
-                )
+                colorize(path, film, model=model, **EXACT, **how)
                 error = np.square(frame_of(film).astype(float) - truth).mean()
                 row.append(10 * np.log10(255**2 / max(error, 1e-4)))
             rows.append(row)
