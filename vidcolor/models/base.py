@@ -51,7 +51,7 @@ class ColorModel(nn.Module):
         return spaces.decode(self.space, raw, lightness)
 
     def ab_at_grain(self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> Tensor:
-        """ab in Lab units, ``(B, 2, H/grain, W/grain)``; arguments as :meth:`forward`, sizes already padded."""
+        """ab in Lab units, ``(B, 2, H/grain, W/grain)``; arguments as :meth:`forward`, already padded."""
         return self.to_ab(self.raw(lightness, hints, condition), self.at_grain(lightness))
 
     def predict(self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> Tensor:
