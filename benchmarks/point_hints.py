@@ -4,8 +4,10 @@
     python benchmarks/point_hints.py [--model NAME|FILE] [--points 10] [--limit 200] [--json FILE]
 
 The points lie anywhere in the picture, drawn with a seed; each gives the mean of the true colour in a square
-of 5 pixels. The network sees the picture with a short side of 160 pixels and is asked directly: nothing
-spreads the colours but itself. PSNR over R'G'B' with the truth's lightness, means over pictures.
+of 5 pixels. The pictures have a short side of 160 pixels. First the network is asked directly: nothing
+spreads the colours but itself, and lightness is the truth's. Then ``vidcolor run --hints`` makes a film of
+each picture, as a person would: colours are spread along what they lie on, and luma is the truth's. PSNR
+over R'G'B', means over pictures.
 """
 
 from __future__ import annotations
@@ -13,8 +15,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
+import av
 import cv2
 import numpy as np
 import torch
@@ -25,12 +30,15 @@ from torch import Tensor
 sys.path.append(str(Path(__file__).parents[1] / "training"))
 import held_out
 
-from vidcolor import load_model
+from vidcolor import colorize, load_model
 from vidcolor.color.lab import lab_to_rgb, rgb_to_lab
 from vidcolor.models import ColorModel
 
 RADIUS = 2
 """Of a point's square, in pixels, beside its middle."""
+
+EXACT: dict[str, Any] = {"codec": "ffv1", "keep_colour": "off", "parts": False, "overwrite": True}
+"""Of the runs: nothing is lost to an encoder, and the photograph's own colour is not looked at."""
 
 
 def photographs(limit: int) -> list[Path]:
@@ -80,6 +88,42 @@ def measure(model: ColorModel, points: int, limit: int) -> dict[str, float]:
     return {"pictures": len(rows), "grey": grey, "alone": alone, "with_hints": told, "gain": told - alone}
 
 
+def measure_runs(model: str, points: int, limit: int) -> dict[str, float]:
+    """The same of ``vidcolor run``, a film of one frame for each picture."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        film, file = Path(folder, "film.mkv"), Path(folder, "hints.json")
+        for number, path in enumerate(photographs(limit)):
+            truth = frame_of(path)
+            lab = rgb_to_lab(torch.from_numpy(truth).permute(2, 0, 1)[None].float() / 255)
+            file.write_text(json.dumps(said_of(lab[:, 1:], points, np.random.default_rng(number))))
+            row = []
+            for how in ({"saturation": 0.0}, {}, {"hints": str(file)}):
+                colorize(path, film, model=model, **EXACT, **how)
+                error = np.square(frame_of(film).astype(float) - truth).mean()
+                row.append(10 * np.log10(255**2 / max(error, 1e-4)))
+            rows.append(row)
+    grey, alone, told = np.mean(rows, 0).tolist()
+    return {"pictures": len(rows), "grey": grey, "alone": alone, "with_hints": told, "gain": told - alone}
+
+
+def frame_of(path: Path) -> np.ndarray:
+    """The first frame of a file, ``(h, w, 3)`` uint8 R'G'B'."""
+    with av.open(str(path)) as container:
+        return next(container.decode(video=0)).to_ndarray(format="rgb24")
+
+
+def said_of(ab: Tensor, points: int, rng: np.random.Generator) -> list[dict[str, Any]]:
+    """The hints of :func:`hints_of`, as a person writes them down."""
+    said = []
+    for _ in range(points):
+        y, x = (int(rng.integers(RADIUS, side - RADIUS)) for side in ab.shape[-2:])
+        square = ab[0, :, y - RADIUS : y + RADIUS + 1, x - RADIUS : x + RADIUS + 1].mean((1, 2)).tolist()
+        color = dict(zip("ab", square, strict=True))
+        said.append({"time": 0, "x": x, "y": y, "radius": RADIUS + 0.5, "color": color})
+    return said
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -89,13 +133,15 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=200, help="photographs")
     parser.add_argument("--json", type=Path, help="figures go there, too")
     options = parser.parse_args()
-    found = measure(load_model(options.model), options.points, options.limit)
-    print(f"{found['pictures']:.0f} held-out photographs, {options.points} points each")
+    network = measure(load_model(options.model), options.points, options.limit)
+    runs = measure_runs(options.model, options.points, options.limit)
+    print(f"{network['pictures']:.0f} held-out photographs, {options.points} points each; dB")
+    print(f"{'':18} {'network':>7} {'run':>7}")
     for name, words in (("grey", "grey"), ("alone", "the model alone"), ("with_hints", "with the points")):
-        print(f"{words:18} {found[name]:6.2f} dB")
-    print(f"{'gain by the points':18} {found['gain']:+6.2f} dB")
+        print(f"{words:18} {network[name]:7.2f} {runs[name]:7.2f}")
+    print(f"{'gain by the points':18} {network['gain']:+7.2f} {runs['gain']:+7.2f}")
     if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n")
+        options.json.write_text(json.dumps({"network": network, "run": runs}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Short runs of the default model's first stage with something changed, for ``experiments.toml``.
+"""Short runs of the default model's stages with something changed, for ``experiments.toml``.
 
     python training/experiment.py --data DATA --work FOLDER --steps 625 "Muon:" \\
         "AdamW:optimizer.name=adamw,optimizer.rate=1.2e-3,optimizer.betas=[0.9;0.999]"
+    python training/experiment.py --data DATA --work FOLDER --size 160 first.safetensors second.safetensors
 
-A variant is a name and what differs from the recipe ``default`` (``;`` stands for a comma inside a value).
-Each is trained by ``vidcolor train`` for the same number of steps, and measured on held-out photographs at
-several ``--saturation``: more colour costs PSNR wherever it is wrong, so networks are compared by what they
-gain over grey at the same colourfulness, 0.55 of the truth's.
+A variant is a name and what differs from the recipe ``default`` (``;`` stands for a comma inside a value),
+or a weights file, which is only measured. Each is trained by ``vidcolor train`` for the same number of
+steps, and measured on held-out photographs, which it sees at the size that it was trained at, at several
+``--saturation``: more colour costs PSNR wherever it is wrong, so networks are compared by what they gain
+over grey at the same colourfulness, 0.55 of the truth's.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from train_default import lay_out
 
 from vidcolor.evaluation.options import EvaluateOptions
 from vidcolor.evaluation.pictures import evaluate_set
+from vidcolor.models.weights import load_weights
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.training.loop import train
 from vidcolor.training.options import load_recipe
@@ -34,7 +37,13 @@ COLORFUL = 0.55
 
 
 def trained(variant: str, steps: int, pictures: Path, work: Path) -> tuple[str, Path, float]:
-    """The variant's name, its weights, and the CPU minutes it took; what is there already is kept."""
+    """The variant's name, its weights, and the minutes of the CPU that it took, or its file says it took.
+
+    What is there already is kept.
+    """
+    if variant.endswith(".safetensors"):
+        weights = Path(variant)
+        return weights.stem, weights, load_weights(weights).training["seconds"] / 60
     name, _, changes = variant.partition(":")
     output = work / f"{name.replace(' ', '-')}-{steps}.safetensors"
     told = [tuple(change.replace(";", ",").split("=", 1)) for change in changes.split(",") if change]
@@ -45,11 +54,15 @@ def trained(variant: str, steps: int, pictures: Path, work: Path) -> tuple[str, 
     return name, output, (time.process_time() - started) / 60
 
 
-def measured(weights: Path, photos: Path, limit: int) -> list[tuple[float, float]]:
-    """At each saturation: what is gained over grey, in dB, and the share of the truth's colourfulness."""
+def measured(weights: Path, photos: Path, limit: int, size: int | None) -> list[tuple[float, float]]:
+    """At each saturation: what is gained over grey, in dB, and the share of the truth's colourfulness.
+
+    ``size``: short side of what the network sees; None: of what it was trained on.
+    """
     points = []
+    size = size or min(load_weights(weights).training["recipe"]["data"]["size"])
     for saturation in SATURATIONS:
-        run = RunOptions(model=str(weights), saturation=saturation)
+        run = RunOptions(model=str(weights), saturation=saturation, network_size=size)
         found = evaluate_set(photos, run, EvaluateOptions(size=held_out.SHORT_SIDE, limit=limit, split="all"))
         figures = {name: figure["mean"] for name, figure in found.data["figures"].items()}
         points.append((figures["gain"], figures["colorfulness_ratio"]))
@@ -68,21 +81,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("variants", nargs="+", metavar="NAME:KEY=VALUE,…")
+    parser.add_argument("variants", nargs="+", metavar="NAME:KEY=VALUE,…|FILE")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("VIDCOLOR_DATA", "../shared/data")))
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=625)
     parser.add_argument("--limit", type=int, default=300, help="held-out photographs that are measured")
+    parser.add_argument("--size", type=int, help="short side that networks see; else what they trained at")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     pictures = lay_out(options.data, options.work / "pictures")
     for variant in options.variants:
         name, weights, minutes = trained(variant, options.steps, pictures, options.work)
-        points = measured(weights, pictures / "test", options.limit)
+        points = measured(weights, pictures / "test", options.limit, options.size)
         found = at_colorfulness(points, COLORFUL)
         print("[[experiment.figures]]")
         print(f"variant = {json.dumps(name)}")
-        print(f"cpu_minutes = {minutes:.1f}")
+        print(f"minutes = {minutes:.1f}")
         print(f"gain = {points[0][0]:.2f}")
         print(f"colorfulness_ratio = {points[0][1]:.3f}")
         if found is not None:

@@ -39,8 +39,8 @@ from vidcolor.models import resolve_model
 from vidcolor.training.options import list_recipes, load_recipe
 
 HERE = Path(__file__).parent
-LEFT_OUT = ("episode", "a3-cgan-480")
-"""Recipes that start from other weights, or differ from another only in the size of a sample."""
+LEFT_OUT = ("a3-cgan-480",)
+"""Recipes that differ from another only in the size of a sample."""
 LARGEST_BATCH = 16
 COLUMNS = ("psnr", "gain", "ssim", "ciede2000", "colorfulness")
 
@@ -291,6 +291,11 @@ def main() -> None:
     options.output.write_text(page(results, experiments), encoding="utf-8")
 
 
+def from_scratch() -> list[str]:
+    """The recipes to compare; those that start from other weights had more than the budget."""
+    return [name for name in list_recipes() if name not in LEFT_OUT and not load_recipe(name).model.weights]
+
+
 def learn(results: dict[str, Any], options: argparse.Namespace) -> None:
     """Trains and measures what was asked for, and puts it into the results.
 
@@ -304,7 +309,7 @@ def learn(results: dict[str, Any], options: argparse.Namespace) -> None:
     if any(results.get(name) != value for name, value in budget.items()):
         results["subjects"] = {s.name: results["subjects"].get(s.name, {}) for s in SUBJECTS if s.systems}
         results.update(budget)
-    systems = options.systems or [name for name in list_recipes() if name not in LEFT_OUT]
+    systems = options.systems or from_scratch()
     for subject in (s for s in SUBJECTS if s.name in options.subjects):
         rows_of = results["subjects"].setdefault(subject.name, {})
         for system in subject.systems or systems:

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Trains the default model: lays out what it learns from, then trains it in two stages.
+"""Trains the default model: lays out what it learns from, then trains it in three stages.
 
     python training/train_default.py --data DATA --work FOLDER -o vidcolor/weights/default.safetensors
         [--time-limit MINUTES] [--share 0.1]
 
 DATA holds ``photos/<source>/*.jpg`` and ``video/train/…``; ``video/demo`` is never read, and what
-``held_out.py`` names is only measured. The stages are the recipes ``default`` (small pictures, from scratch)
-and ``default-large`` (larger ones, from there), both of ``vidcolor train``. FOLDER keeps the pictures, the
-runs and their checkpoints: called again, it goes on where it was stopped, or was out of time. Nothing of
-what it learns depends on where that was. ``--share`` gives every stage that share of its steps.
-``write_card.py`` makes the card.
+``held_out.py`` names is only measured. The stages are the recipes ``default`` (small pictures, from scratch),
+``default-large`` (larger ones, from there) and ``default-hinted`` (with more hints), all of ``vidcolor
+train``. FOLDER keeps the pictures, the runs and their checkpoints: called again, it goes on where it was
+stopped, or was out of time. Nothing of what it learns depends on where that was. ``--share`` gives every
+stage that share of its steps. ``write_card.py`` makes the card.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from vidcolor.models.weights import load_weights, save_weights
 from vidcolor.training.loop import Progress, train
 from vidcolor.training.options import load_recipe
 
-STAGES = ("default", "default-large")
+STAGES = ("default", "default-large", "default-hinted")
 FILMS = {
     "big_buck_bunny_360p_000-300s.mp4": ("big_buck_bunny", 0.4),
     "penny_and_chip/*.mp4": (held_out.CARTOON, 0.25),

@@ -57,6 +57,25 @@ class Hungry(ColorModel):
         return lightness[:, :, :1, :1].expand(-1, 2, *lightness.shape[-2:]) / AB_SCALE
 
 
+class Echo(ColorModel):
+    """Says what it is told, and elsewhere 10 and -20."""
+
+    takes_hints = True
+
+    def raw(self, lightness: Tensor, hints: Tensor | None = None, condition: Tensor | None = None) -> Tensor:
+        own = torch.tensor([10.0, -20.0]).view(1, 2, 1, 1).expand(-1, 2, *lightness.shape[-2:])
+        return (own if hints is None else torch.where(hints[:, 2:] > 0, hints[:, :2], own)) / AB_SCALE
+
+
+def test_saturation_is_for_the_networks_own_colours_and_not_for_what_it_is_told() -> None:
+    stage = colorist(Echo(), video(), saturation=1.5)
+    hints = np.zeros((3, 48, 64), np.float32)
+    hints[:, :, :32] = np.array((30.0, 12.0, 1.0))[:, None, None]
+    for found, told, own in zip(stage.told(frames(1)[0], hints), (30, 12), (15, -30), strict=True):
+        np.testing.assert_allclose(found[:, :32], told, rtol=1e-5)
+        np.testing.assert_allclose(found[:, 32:], own, rtol=1e-5)
+
+
 OUT_OF_MEMORY = [
     torch.OutOfMemoryError("CUDA out of memory."),
     RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"),

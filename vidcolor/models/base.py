@@ -50,10 +50,13 @@ class ColorModel(nn.Module):
         """ab in Lab units, ``(B, 2, h, w)``, of what :meth:`raw` said; ``lightness`` has its size."""
         return spaces.decode(self.space, raw, lightness)
 
+    def ab_at_grain(self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> Tensor:
+        """ab in Lab units, ``(B, 2, H/grain, W/grain)``; arguments as :meth:`forward`, already padded."""
+        return self.to_ab(self.raw(lightness, hints, condition), self.at_grain(lightness))
+
     def predict(self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> Tensor:
         """Arguments and result as :meth:`forward`, sizes already padded."""
-        raw = self.raw(lightness, hints, condition)
-        ab = self.to_ab(raw, self.at_grain(lightness))
+        ab = self.ab_at_grain(lightness, hints, condition)
         # Repeated, not interpolated: what enlarges it further can follow luma's edges, and would have to
         # undo a blur first.
         return F.interpolate(ab, scale_factor=self.grain, mode="nearest") if self.grain > 1 else ab

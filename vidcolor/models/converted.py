@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidcolor.errors import ModelError, UsageError
@@ -113,7 +112,7 @@ class Converted(ColorModel):
         """Of the model it was made of."""
         return self.traits.parameters
 
-    def predict(self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> Tensor:
+    def ab_at_grain(self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> Tensor:
         given = [lightness]
         if self.takes_hints:  # no confidence anywhere is what a model takes no hints for
             none = lightness.new_zeros((len(lightness), 3, *lightness.shape[-2:]))
@@ -124,8 +123,7 @@ class Converted(ColorModel):
         arrays = [np.ascontiguousarray(one.float().cpu().numpy()) for one in given]
         compiled = self._for([array.shape for array in arrays])
         # OpenVINO's answer lies in memory that its next one takes.
-        ab = torch.from_numpy(compiled(arrays)[0].copy()).to(lightness.device)
-        return F.interpolate(ab, scale_factor=self.grain, mode="nearest") if self.grain > 1 else ab
+        return torch.from_numpy(compiled(arrays)[0].copy()).to(lightness.device)
 
     def computed_in(self, precision: str) -> Converted:
         """The same network, computed in another precision.
@@ -187,8 +185,7 @@ class _Network(nn.Module):
         model, given = self.model, list(rest)
         hints = given.pop(0) if model.takes_hints else None
         condition = given.pop(0) if model.condition_width else None
-        raw = model.raw(lightness, hints, condition)
-        return model.to_ab(raw, model.at_grain(lightness))
+        return model.ab_at_grain(lightness, hints, condition)
 
 
 def convert(model: ColorModel) -> Converted:

@@ -138,6 +138,12 @@ class UNet(ColorModel):
     def to_ab(self, raw: Tensor, lightness: Tensor) -> Tensor:
         return self.gain * super().to_ab(raw, lightness)
 
+    def ab_at_grain(self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> Tensor:
+        if hints is not None and self.gain != 1:
+            # As it would say them itself: what it is told comes out as it was told.
+            hints = torch.cat((hints[:, :2] / self.gain, hints[:, 2:]), 1)
+        return super().ab_at_grain(lightness, hints, condition)
+
     @staticmethod
     def _picture(lightness: Tensor, hints: Tensor | None) -> Tensor:
         if hints is None:

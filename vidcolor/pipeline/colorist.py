@@ -173,6 +173,12 @@ class Colorist:
         upright: npt.NDArray[np.float32] = np.rot90(self.lightness_of[small], self.turns)
         return upright
 
+    def _unsaturated(self, hints: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Hints as the network would say them: what it is told comes out as it was told, not more so."""
+        if self.saturation in (0, 1):
+            return hints
+        return np.concatenate((hints[:2] / self.saturation, hints[2:]))
+
     def _network(
         self, pictures: list[npt.NDArray[np.float32]], hints: npt.NDArray[np.float32] | None
     ) -> list[npt.NDArray[np.float32]]:
@@ -180,7 +186,9 @@ class Colorist:
         stack = torch.from_numpy(np.stack(pictures)[:, None]).to(self.device)
         with autocast(self.device, self.precision):
             told = None if self.condition is None else self.condition.expand(len(stack), -1)
-            given = None if hints is None else torch.from_numpy(hints)[None].to(self.device)
+            given = (
+                None if hints is None else torch.from_numpy(self._unsaturated(hints))[None].to(self.device)
+            )
             ab = self._infer(stack.contiguous(memory_format=torch.channels_last), given, told)
         found = ab[..., :: self.model.grain, :: self.model.grain].float().cpu().numpy()
         found *= self.saturation
