@@ -39,8 +39,8 @@ from vidcolor.models import resolve_model
 from vidcolor.training.options import list_recipes, load_recipe
 
 HERE = Path(__file__).parent
-LEFT_OUT = ("a3-cgan-480",)
-"""Recipes that differ from another only in the size of a sample."""
+LEFT_OUT = ("a3-cgan-480", "default")
+"""Recipes of a network that another recipe trains, too."""
 LARGEST_BATCH = 16
 COLUMNS = ("psnr", "gain", "ssim", "ciede2000", "colorfulness")
 
@@ -182,17 +182,19 @@ def page(results: Mapping[str, Any], experiments: Mapping[str, Any]) -> str:
     """results.md.
 
     Args:
-        results: of ``results.json``: ``minutes``, ``machine`` and, for each subject, its systems' rows.
+        results: of ``results.json``: ``minutes``, ``machine``, for each subject its systems' rows, and in
+            ``notes`` for some a sentence.
         experiments: of ``experiments.toml``.
     """
     head = HEAD.format(minutes=results["minutes"], machine=results["machine"], batch=LARGEST_BATCH)
-    tables = [table(s, results["subjects"][s.name]) for s in SUBJECTS if s.name in results["subjects"]]
+    notes, subjects = results.get("notes", {}), results["subjects"]
+    tables = [table(s, subjects[s.name], notes.get(s.name, "")) for s in SUBJECTS if s.name in subjects]
     tried = [experiment(told) for told in experiments.get("experiment", ())]
     return "\n\n".join([head, *tables, PAPERS, *([EXPERIMENTS] if tried else []), *tried]) + "\n"
 
 
-def table(subject: Subject, systems: Mapping[str, Any]) -> str:
-    """The systems that learnt a subject, the best first."""
+def table(subject: Subject, systems: Mapping[str, Any], note: str) -> str:
+    """The systems that learnt a subject, the best first; ``note`` may say more of them."""
     headings = ("system", "what", *(FIGURES[name].heading for name in COLUMNS), "parameters learnt", "steps",
                 "seconds")  # fmt: skip
     lines: list[tuple[str, ...]] = [headings]
@@ -209,6 +211,8 @@ def table(subject: Subject, systems: Mapping[str, Any]) -> str:
         f"{figures['psnr']['count']} held-out pictures, {how}; grey: {written('psnr', grey, unit=True)}; the "
         f"truth's colourfulness: {written('colorfulness', true)}."
     )
+    if note:
+        about += f" {note}"
     return f"### {subject.title}\n\n{about}\n\n{piped(lines)}"
 
 
@@ -220,7 +224,7 @@ def figure_cells(figures: Mapping[str, Any], names: tuple[str, ...]) -> list[str
         row = by_name.get(name)
         text = written(name, row.value if row else None)
         if row and row.low is not None and row.high is not None:
-            text += f" ± {written(name, (row.high - row.low) / 2)}"
+            text += f" ± {written(name, (row.high - row.low) / 2).removeprefix('+')}"
         cells.append(text)
     return cells
 

@@ -34,6 +34,9 @@ from vidcolor.training.loop import Progress, train
 from vidcolor.training.options import load_recipe
 
 STAGES = ("default", "default-large", "default-hinted")
+GAIN = 1.15
+"""On the colours it says (see :class:`vidcolor.models.unet.UNet`): what minimises an error is a mean of what
+is possible, and paler than each of it."""
 FILMS = {
     "big_buck_bunny_360p_000-300s.mp4": ("big_buck_bunny", 0.4),
     "penny_and_chip/*.mp4": (held_out.CARTOON, 0.25),
@@ -208,7 +211,7 @@ def main() -> None:
         if not finished:
             break
     trained = load_weights(options.work / f"{done[-1]}.safetensors").model.eval()
-    save_weights(options.output, trained, name="unet", options={}, half=True, version=__version__,
+    save_weights(options.output, trained, name="unet", options={"gain": GAIN}, half=True, version=__version__,
                  training=summary(options.work, pictures, done))  # fmt: skip
 
 
