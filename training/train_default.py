@@ -34,7 +34,7 @@ from vidcolor.training.loop import Progress, train
 from vidcolor.training.options import load_recipe
 
 STAGES = ("default", "default-large", "default-hinted")
-GAIN = 1.15
+GAIN = 1.05
 """On the colours it says (see :class:`vidcolor.models.unet.UNet`): what minimises an error is a mean of what
 is possible, and paler than each of it."""
 FILMS = {
