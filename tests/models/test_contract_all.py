@@ -18,6 +18,7 @@ from torch import Tensor
 
 import vidcolor
 from tests.clips import decode_luma, decode_pts, make_clip
+from tests.extras import need
 from vidcolor.color.bins import nearest_bin
 from vidcolor.models import ColorModel, create_model, list_models, load_weights, save_weights, spaces
 from vidcolor.models.converted import convert
@@ -188,7 +189,7 @@ def test_one_step_lowers_the_loss_and_moves_only_what_learns(case: Case) -> None
 
 @pytest.mark.parametrize("size", [(64, 96), (70, 131)], ids=str)
 def test_openvino_says_the_same(case: Case, size: tuple[int, int]) -> None:
-    pytest.importorskip("openvino")
+    need("openvino")
     model, converted = case.model, convert(case.model)
     for given in (None, hints_of(size, 1.0), hints_of(size, 0.0)):
         wanted = model.infer(lightness(size), given)

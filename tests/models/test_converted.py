@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.extras import need
 from vidcolor.errors import ModelError, UsageError
 from vidcolor.models import ColorModel, create_model, load_weights, resolve_model, save_weights
 from vidcolor.models.converted import Converted, convert, import_openvino, save_converted
@@ -36,13 +38,15 @@ def test_without_the_package_one_sentence_says_what_to_install(monkeypatch: pyte
 
 
 def test_nothing_is_reported_to_anybody() -> None:
-    pytest.importorskip("openvino")
-    import_openvino()
-    assert sys.modules["openvino_telemetry"] is None
+    need("openvino")
+    script = "import sys; from vidcolor.models.converted import import_openvino; import_openvino()"
+    told = "; print(sys.modules['openvino_telemetry'])"
+    found = subprocess.run([sys.executable, "-c", script + told], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["None"]
 
 
 def test_what_is_known_beside_the_picture_reaches_it() -> None:
-    pytest.importorskip("openvino")
+    need("openvino")
     model = small_unet(labels=["cat", "dog"], metadata=True)
     converted = convert(model)
     assert converted.labels == ("cat", "dog")
@@ -54,7 +58,7 @@ def test_what_is_known_beside_the_picture_reaches_it() -> None:
 
 
 def test_hints_of_a_network_with_gain_come_out_as_by_torch() -> None:
-    pytest.importorskip("openvino")
+    need("openvino")
     model = small_unet(gain=1.5)
     hints = torch.tensor([60.0, 40.0, 1.0]).view(1, 3, 1, 1).repeat(2, 1, 48, 64)
     told = convert(model).infer(pictures(), hints)
@@ -62,7 +66,7 @@ def test_hints_of_a_network_with_gain_come_out_as_by_torch() -> None:
 
 
 def test_the_same_pictures_give_the_same_colours_whatever_came_between() -> None:
-    pytest.importorskip("openvino")
+    need("openvino")
     converted = convert(small_unet())
     first = converted.infer(pictures())
     kept = first.clone()
@@ -73,7 +77,8 @@ def test_the_same_pictures_give_the_same_colours_whatever_came_between() -> None
 
 
 def test_a_precision_this_cpu_has_not_is_refused() -> None:
-    openvino = pytest.importorskip("openvino")
+    need("openvino")
+    openvino = import_openvino()
     has = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     lacking = [name for name in ("bf16", "fp16") if name.upper() not in has]
     if not lacking:
@@ -84,7 +89,7 @@ def test_a_precision_this_cpu_has_not_is_refused() -> None:
 
 def test_a_size_that_openvino_cannot_compute_is_said() -> None:
     """Its sixth pooling has one pixel to halve, and rounds up; OpenVINO does not take that."""
-    pytest.importorskip("openvino")
+    need("openvino")
     model = create_model("simple").eval()
     assert model.infer(pictures(32, 32)).isfinite().all()
     with pytest.raises(
@@ -94,7 +99,7 @@ def test_a_size_that_openvino_cannot_compute_is_said() -> None:
 
 
 def test_a_file_holds_all_of_it(tmp_path: Path) -> None:
-    pytest.importorskip("openvino")
+    need("openvino")
     converted = convert(small_unet(labels=["cat"]))
     path = tmp_path / "a.safetensors"
     options = {"widths": [8, 12], "labels": ["cat"]}
@@ -111,7 +116,7 @@ def test_a_file_holds_all_of_it(tmp_path: Path) -> None:
 
 def test_files_of_different_networks_are_told_apart(tmp_path: Path) -> None:
     """A film's parts are gone on with only by the model that made the others, which is known by its state."""
-    pytest.importorskip("openvino")
+    need("openvino")
     files = [tmp_path / f"{number}.safetensors" for number in range(2)]
     for path, model in zip(files, (create_model("tiny"), small_unet()), strict=True):
         save_converted(path, convert(model), name="any", version="9")
@@ -121,7 +126,7 @@ def test_files_of_different_networks_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
-    pytest.importorskip("openvino")
+    need("openvino")
     path = tmp_path / "a.safetensors"
     save_converted(path, convert(small_unet()), name="unet", version="9")
     data = bytearray(path.read_bytes())
@@ -135,7 +140,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_words_that_do_not_fit_the_network_are_refused(tmp_path: Path) -> None:
-    pytest.importorskip("openvino")
+    need("openvino")
     converted, path = convert(create_model("tiny")), tmp_path / "a.safetensors"
     for change in ({"takes_hints": False}, {"labels": ("a",)}, {"multiple": 0}, {"grain": True}):
         traits = type(converted.traits)(**{**_values(converted), **change})  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from torch import Tensor
 
 import vidcolor
 from tests.clips import decode_luma, decode_pts, make_clip
+from tests.extras import need
 from tests.models.test_contract_all import chroma_spread
 from tests.models.test_converted import pictures
 from vidcolor.errors import ModelError, UsageError
@@ -36,7 +37,7 @@ def coloured(source: Path, result: Path, **options: object) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("every", [None, 3])
 def test_openvino_colours_a_film_as_torch_does(tmp_path: Path, every: int | None) -> None:
-    pytest.importorskip("openvino")
+    need("openvino")
     source = make_clip(tmp_path / "a.mkv", frames=6, size=(64, 48))
     one = coloured(source, tmp_path / "torch.mkv", anchor_every=every)
     other = coloured(source, tmp_path / "openvino.mkv", anchor_every=every, backend="openvino")
@@ -50,7 +51,7 @@ def test_openvino_colours_a_film_as_torch_does(tmp_path: Path, every: int | None
 
 
 def test_a_file_for_openvino_is_a_model_like_any_other(tmp_path: Path) -> None:
-    pytest.importorskip("openvino")
+    need("openvino")
     source, file = make_clip(tmp_path / "a.mkv", frames=3, size=(64, 48)), tmp_path / "tiny.safetensors"
     save_converted(file, convert(create_model("tiny")), name="tiny", version="9")
     one = coloured(source, tmp_path / "b.mkv", backend="openvino")
@@ -61,7 +62,7 @@ def test_a_file_for_openvino_is_a_model_like_any_other(tmp_path: Path) -> None:
 
 
 def test_openvino_is_for_the_cpu() -> None:
-    pytest.importorskip("openvino")
+    need("openvino")
     model = create_model("tiny")
     assert backend_device(model, RunOptions(backend="openvino")) == torch.device("cpu")
     with pytest.raises(UsageError, match="on the CPU, not on 'cuda'; give --device cpu"):

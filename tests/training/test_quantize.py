@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.extras import need
 from tests.models.test_converted import small_unet
 from vidcolor.cli import main
 from vidcolor.models import load_weights, save_weights
@@ -48,8 +49,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_int8_is_near_and_the_same_when_made_again(
     model: Path, data: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("nncf")
-    pytest.importorskip("openvino")
+    need("nncf", "openvino")
     assert main(["quantize", str(model), "-d", str(data), "--samples", "8"]) == 0
     out, err = capfd.readouterr()
     assert out == ""
@@ -86,8 +86,7 @@ def test_int8_is_near_and_the_same_when_made_again(
 def test_what_cannot_be_quantized(
     model: Path, data: Path, capfd: pytest.CaptureFixture[str], arguments: list[str], code: int, sentence: str
 ) -> None:
-    pytest.importorskip("nncf")
-    pytest.importorskip("openvino")
+    need("nncf", "openvino")
     given = [argument.format(model=model) for argument in arguments]
     assert main(["quantize", *given, "-d", str(data)]) == code
     assert sentence in capfd.readouterr().err
@@ -98,7 +97,7 @@ def test_without_the_packages_one_sentence_says_what_to_install(
     model: Path, data: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
     if package == "nncf":
-        pytest.importorskip("openvino")
+        need("openvino")
     monkeypatch.setitem(sys.modules, package, None)
     assert main(["quantize", str(model), "-d", str(data), "-o", str(data / "a.safetensors")]) == 2
     extra = {"openvino": "openvino", "nncf": "quantize"}[package]
