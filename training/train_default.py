@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Trains the default model: lays out what it learns from, then trains it in three stages.
+"""Trains the default model: lays out what it learns from, then trains it in four stages.
 
     python training/train_default.py --data DATA --work FOLDER -o vidcolor/weights/default.safetensors
         [--time-limit MINUTES] [--share 0.1]
 
 DATA holds ``photos/<source>/*.jpg`` and ``video/train/…``; ``video/demo`` is never read, and what
 ``held_out.py`` names is only measured. The stages are the recipes ``default`` (small pictures, from scratch),
-``default-large`` (larger ones, from there) and ``default-hinted`` (with more hints), all of ``vidcolor
-train``. FOLDER keeps the pictures, the runs and their checkpoints: called again, it goes on where it was
+``default-large`` (larger ones, from there), ``default-hinted`` (with more hints) and ``default-even`` (small
+sources oftener), all of ``vidcolor train``. FOLDER keeps the pictures, the runs and their checkpoints: called again, it goes on where it was
 stopped, or was out of time. Nothing of what it learns depends on where that was. ``--share`` gives every
 stage that share of its steps. ``write_card.py`` makes the card.
 """
@@ -33,7 +33,7 @@ from vidcolor.models.weights import load_weights, save_weights
 from vidcolor.training.loop import Progress, train
 from vidcolor.training.options import load_recipe
 
-STAGES = ("default", "default-large", "default-hinted")
+STAGES = ("default", "default-large", "default-hinted", "default-even")
 GAIN = 1.05
 """On the colours it says (see :class:`vidcolor.models.unet.UNet`): what minimises an error is a mean of what
 is possible, and paler than each of it."""
