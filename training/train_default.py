@@ -7,9 +7,9 @@
 DATA holds ``photos/<source>/*.jpg`` and ``video/train/…``; ``video/demo`` is never read, and what
 ``held_out.py`` names is only measured. The stages are the recipes ``default`` (small pictures, from scratch),
 ``default-large`` (larger ones, from there), ``default-hinted`` (with more hints) and ``default-even`` (small
-sources oftener), all of ``vidcolor train``. FOLDER keeps the pictures, the runs and their checkpoints: called again, it goes on where it was
-stopped, or was out of time. Nothing of what it learns depends on where that was. ``--share`` gives every
-stage that share of its steps. ``write_card.py`` makes the card.
+sources oftener), all of ``vidcolor train``. FOLDER keeps the pictures, the runs and their checkpoints:
+called again, it goes on where it was stopped, or was out of time. Nothing of what it learns depends on where
+that was. ``--share`` gives every stage that share of its steps. ``write_card.py`` makes the card.
 """
 
 from __future__ import annotations
