@@ -77,7 +77,7 @@ _NETWORK = (
         RunOptions,
         "backend",
         "--backend",
-        help="What computes the network; compile: made faster first, which takes a while; openvino: on the CPU.",
+        help="What computes the network; compile: made faster first, for a while; openvino: on the CPU.",
     ),
     setting(
         RunOptions,
