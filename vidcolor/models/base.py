@@ -94,6 +94,23 @@ class ColorModel(nn.Module):
             hints = None if hints is None else F.pad(hints, (0, right, 0, bottom))
         return lightness, hints
 
+    def in_a_row(
+        self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None
+    ) -> tuple[Tensor, ...]:
+        """All that the model takes, for what knows no names: zeros stand for what is not known.
+
+        Arguments as for :meth:`ab_at_grain`.
+        """
+        given = [lightness]
+        if self.takes_hints:  # no confidence anywhere is what a model takes no hints for
+            given.append(
+                lightness.new_zeros((len(lightness), 3, *lightness.shape[-2:])) if hints is None else hints
+            )
+        if self.condition_width:
+            unknown = lightness.new_zeros((len(lightness), self.condition_width))
+            given.append(unknown if condition is None else condition)
+        return tuple(given)
+
     def at_grain(self, planes: Tensor) -> Tensor:
         """Planes ``(B, C, H, W)`` at the size that ``raw`` speaks in: means over the squares of ``grain``."""
         return F.avg_pool2d(planes, self.grain) if self.grain > 1 else planes

@@ -113,13 +113,7 @@ class Converted(ColorModel):
         return self.traits.parameters
 
     def ab_at_grain(self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> Tensor:
-        given = [lightness]
-        if self.takes_hints:  # no confidence anywhere is what a model takes no hints for
-            none = lightness.new_zeros((len(lightness), 3, *lightness.shape[-2:]))
-            given.append(none if hints is None else hints)
-        if self.condition_width:
-            unknown = lightness.new_zeros((len(lightness), self.condition_width))
-            given.append(unknown if condition is None else condition)
+        given = self.in_a_row(lightness, hints, condition)
         arrays = [np.ascontiguousarray(one.float().cpu().numpy()) for one in given]
         compiled = self._for([array.shape for array in arrays])
         # OpenVINO's answer lies in memory that its next one takes.
@@ -222,12 +216,7 @@ def _example(model: ColorModel) -> tuple[Tensor, ...]:
     count, *sides = _EXAMPLE
     height, width = (-(-side // model.multiple) * model.multiple for side in sides)
     first = next(model.parameters(), torch.empty(0))
-    given = [torch.full((count, 1, height, width), 50.0)]
-    if model.takes_hints:
-        given.append(torch.zeros(count, 3, height, width))
-    if model.condition_width:
-        given.append(torch.zeros(count, model.condition_width))
-    return tuple(one.to(first.device) for one in given)
+    return model.in_a_row(torch.full((count, 1, height, width), 50.0, device=first.device), None, None)
 
 
 def _any_size(example: Tensor) -> list[int]:

@@ -143,12 +143,7 @@ class _Calibration:
         for step in range(self._samples):
             batch = ready(self._batches.at(step), torch.device("cpu"))
             lightness, hints = self._model.padded(batch.lightness, batch.hints)
-            given = [lightness]
-            if self._model.takes_hints:
-                none = lightness.new_zeros((1, 3, *lightness.shape[-2:]))
-                given.append(none if hints is None else hints)
-            if batch.condition is not None:
-                given.append(batch.condition)
+            given = self._model.in_a_row(lightness, hints, batch.condition)
             yield [one.contiguous().numpy() for one in given]
 
 
