@@ -15,7 +15,7 @@ from vidcolor.color.planes import ab_in_gamut, ab_to_chroma
 from vidcolor.color.resize import averaged, shrink
 from vidcolor.frames import Frame
 from vidcolor.pipeline.advice import Said
-from vidcolor.pipeline.colorist import Colorist
+from vidcolor.pipeline.colorist import Ab, Colorist
 from vidcolor.pipeline.hint_file import Hint
 from vidcolor.pipeline.likeness import reach
 from vidcolor.temporal.anchors import carry_size, fine_size
@@ -34,7 +34,13 @@ _FULL = 1.6
 _LUMAS = 256
 """Steps of luma that a colour is known at, and interpolated between."""
 _SLACK = 4.0
-"""Times nearness: how far the network is followed; it alone spreads hints over edges."""
+"""Times nearness: how far the network is followed whatever it says; it alone spreads hints over edges."""
+_SPREAD = 2.0
+"""Lab units by which its colour must differ to be followed where no hint reaches."""
+_PARTS = 8
+"""Of the hints, that are kept from the network in turn to see whether it foretells them."""
+_FEW = 3
+"""So many hints that it foretells prove nothing."""
 
 
 class Pointer:
@@ -51,11 +57,18 @@ class Pointer:
         upright = np.rot90(frame.luma, self._colorist.turns).shape
         plain = self._colorist.own(frame)
         own = np.dstack(self._make(frame.luma, plain))
-        near, whose = self._reached(frame, own, hints, upright)
+        guide = self._guide(frame, own)
+        near, whose = self._reached(guide, hints, upright)
         chroma, weight = own.astype(np.float32), np.zeros(own.shape[:2], np.float32)
         if self._colorist.model.takes_hints:
-            chroma, weight = self._told(frame, hints, upright, plain)
-            weight = weight * _enlarged((_SLACK * near).clip(0, 1), weight.shape)
+            told = self._told(frame, hints, upright)
+            chroma = np.dstack(self._make(frame.luma, told)).astype(np.float32)
+            difference = np.hypot(*(one - other for one, other in zip(plain, told, strict=True)))
+            least, most = _HEARD
+            heard = ((difference - least) / (most - least)).clip(0, 1)
+            weight = _enlarged(heard, weight.shape) * _enlarged((_SLACK * near).clip(0, 1), weight.shape)
+            spread = self._trust(frame, hints, upright, plain, guide) * (difference / _SPREAD).clip(0, 1)
+            weight = np.maximum(weight, _enlarged(spread, weight.shape))
         near = (_FULL * near).clip(0, 1)
         for number, hint in enumerate(hints):
             thing = _enlarged(near * (whose == number), weight.shape)
@@ -65,37 +78,68 @@ class Pointer:
             weight = np.maximum(weight, firm)
         return Said(np.rint(chroma).astype(own.dtype), weight)
 
-    def _told(
-        self, frame: Frame, hints: Sequence[Hint], upright: tuple[int, ...], plain: Sequence[Any]
-    ) -> tuple[_Map, _Map]:
-        """The network's colour with the hints, and where they made a difference."""
+    def _told(self, frame: Frame, hints: Sequence[Hint], upright: tuple[int, ...]) -> Ab:
+        """The network's colour with the hints."""
         shape = self._colorist.lightness(frame.luma).shape
         planes = np.zeros((3, *shape), np.float32)
         for hint in hints:
             planes[:, _disc(hint, upright, shape) >= 0.5] = np.array((*hint.ab, 1), np.float32)[:, None]
-        told = self._colorist.told(frame, planes)
-        difference = np.hypot(*(one - other for one, other in zip(plain, told, strict=True)))
-        least, most = _HEARD
-        heard = ((difference - least) / (most - least)).clip(0, 1)
-        chroma = np.dstack(self._make(frame.luma, told)).astype(np.float32)
-        return chroma, _enlarged(heard, chroma.shape[:2])
+        return self._colorist.told(frame, planes)
 
-    def _reached(
-        self, frame: Frame, own: npt.NDArray[Any], hints: Sequence[Hint], upright: tuple[int, ...]
-    ) -> tuple[_Map, npt.NDArray[np.int64]]:
-        """How near each place is to a hint, on what it sits on, and the number of that hint; as stored."""
+    def _trust(
+        self, frame: Frame, hints: Sequence[Hint], upright: tuple[int, ...], plain: Ab, guide: _Map
+    ) -> float:
+        """How far the network is followed where no hint reaches, in [0, 1]: as it foretells some from others.
+
+        Parts of the hints are kept from it in turn. Of those that the others do not reach: by what share of
+        the way from what it says by itself to what it says then it comes nearest to what they say. A few
+        odd colours (a purple jacket) do not tint the rest of the picture so; the true colours of many
+        things make the others truer.
+        """
+        ways, wanted = [], []
+        parts = min(_PARTS, len(hints)) if len(hints) > _FEW else 0
+        for part in range(parts):
+            others = [hint for number, hint in enumerate(hints) if number % parts != part]
+            near, _ = self._reached(guide, others, upright)
+            told = self._told(frame, others, upright)
+            for hint in hints[part::parts]:
+                at = self._at(hint, upright, near.shape)
+                if near[at].any():
+                    continue
+                at = self._at(hint, upright, plain[0].shape)
+                alone, said = (np.array([plane[at].mean() for plane in ab]) for ab in (plain, told))
+                ways.append(said - alone)
+                wanted.append(np.array(hint.ab) - alone)
+        if len(ways) <= _FEW:
+            return 0.0
+        length = float(np.square(ways).sum())
+        share = float((np.array(ways) * wanted).sum()) / max(length, 1e-6)
+        return min(max(share, 0.0), 1.0) * (len(ways) - 1) / len(ways)
+
+    def _guide(self, frame: Frame, own: npt.NDArray[Any]) -> _Map:
+        """What edges are seen in: luma and the network's own chroma, as stored, ``(h, w, 3)`` 8-bit codes."""
         size = fine_size(carry_size(*frame.luma.shape), frame.luma.shape)
         luma, chroma = self._make.space.bit_depth, self._make.output.bit_depth
         planes = shrink(frame.luma, *size) / 2 ** (luma - 8), averaged(own, *size) / 2 ** (chroma - 8)
         guide: Any = cv2.GaussianBlur(np.dstack(planes).astype(np.float32), (3, 3), 0)
-        whose = np.full(size, -1)
-        turned = size[::-1] if self._colorist.turns % 2 else size
+        return guide
+
+    def _reached(
+        self, guide: _Map, hints: Sequence[Hint], upright: tuple[int, ...]
+    ) -> tuple[_Map, npt.NDArray[np.int64]]:
+        """How near each place is to a hint, on what it sits on, and the number of that hint; as stored."""
+        whose = np.full(guide.shape[:2], -1)
         for number, hint in enumerate(hints):
-            inside = np.rot90(_disc(hint, upright, turned) >= 0.5, -self._colorist.turns)
-            whose[inside] = number
+            whose[self._at(hint, upright, whose.shape)] = number
         found = reach(guide, whose >= 0)
         reached = np.where(found.source < 0, -1, whose.ravel()[np.maximum(found.source, 0)])
         return found.nearness, reached
+
+    def _at(self, hint: Hint, upright: tuple[int, ...], size: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+        """The pixels of a hint in a picture of this size, as stored."""
+        turned = size[::-1] if self._colorist.turns % 2 else size
+        inside: npt.NDArray[np.bool_] = np.rot90(_disc(hint, upright, turned) >= 0.5, -self._colorist.turns)
+        return inside
 
     def _plain(self, frame: Frame, hint: Hint) -> _Map:
         """Chroma of a frame that has the hint's colour everywhere, as far as its luma can show it."""
