@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Trains the default model: lays out what it learns from, then trains it in four stages.
+"""Trains the default model: lays out what it learns from, then trains it in five stages.
 
     python training/train_default.py --data DATA --work FOLDER -o vidcolor/weights/default.safetensors
         [--time-limit MINUTES] [--share 0.1]
 
 DATA holds ``photos/<source>/*.jpg`` and ``video/train/…``; ``video/demo`` is never read, and what
-``held_out.py`` names is only measured. The stages are the recipes ``default`` (small pictures, from scratch),
-``default-large`` (larger ones, from there), ``default-hinted`` (with more hints) and ``default-even`` (small
-sources oftener), all of ``vidcolor train``. FOLDER keeps the pictures, the runs and their checkpoints:
-called again, it goes on where it was stopped, or was out of time. Nothing of what it learns depends on where
-that was. ``--share`` gives every stage that share of its steps. ``write_card.py`` makes the card.
+``held_out.py`` names is only measured. The stages are recipes of ``vidcolor train``: ``default`` (small
+pictures, from scratch), ``default-large`` (larger ones, from there), ``default-hinted`` (with more hints),
+``default-even`` (small sources oftener) and ``default-calm`` (a loss that counts as PSNR does). FOLDER keeps
+the pictures, the runs and their checkpoints: called again, it goes on where it was stopped, or was out of
+time. Nothing of what it learns depends on where that was. ``--share`` gives every stage that share of its
+steps. ``write_card.py`` makes the card.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ from vidcolor.models.weights import load_weights, save_weights
 from vidcolor.training.loop import Progress, train
 from vidcolor.training.options import load_recipe
 
-STAGES = ("default", "default-large", "default-hinted", "default-even")
-GAIN = 1.05
+STAGES = ("default", "default-large", "default-hinted", "default-even", "default-calm")
+GAIN = 1.25
 """On the colours it says (see :class:`vidcolor.models.unet.UNet`): what minimises an error is a mean of what
 is possible, and paler than each of it."""
 FILMS = {
