@@ -101,11 +101,13 @@ class Pointer:
         for part in range(parts):
             others = [hint for number, hint in enumerate(hints) if number % parts != part]
             near, _ = self._reached(guide, others, upright)
+            apart = [
+                hint for hint in hints[part::parts] if not near[self._at(hint, upright, near.shape)].any()
+            ]
+            if not apart:
+                continue
             told = self._told(frame, others, upright)
-            for hint in hints[part::parts]:
-                at = self._at(hint, upright, near.shape)
-                if near[at].any():
-                    continue
+            for hint in apart:
                 at = self._at(hint, upright, plain[0].shape)
                 alone, said = (np.array([plane[at].mean() for plane in ab]) for ab in (plain, told))
                 ways.append(said - alone)
