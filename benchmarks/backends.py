@@ -3,7 +3,7 @@
 
     python benchmarks/backends.py [--model default] [--data PHOTOS] [--pictures 200] [--runs 7] [--json FILE]
 
-PyTorch as it is, `torch.compile`, OpenVINO in fp32, PyTorch and OpenVINO in bf16 where the CPU has it, and
+PyTorch as it is, `torch.compile`, OpenVINO in fp32, PyTorch and OpenVINO in bf16 if the CPU knows it, and
 OpenVINO with the network in int8, which `vidcolor quantize` calibrates on photographs that are not held out
 (`--int8 FILE`: one that is there already). Speed is processor time of a call with 4 pictures of 352×192,
 all in turn; the ratio is the median of the turns. Quality is measured on held-out photographs
@@ -39,7 +39,7 @@ from vidcolor.datasets.sources import find_pictures
 from vidcolor.metrics import delta_e_2000
 from vidcolor.models import ColorModel, load_model
 from vidcolor.pipeline.backend import Infer, infer_with
-from vidcolor.pipeline.device import autocast, choose_precision
+from vidcolor.pipeline.device import autocast
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.training.augment import centre_window
 from vidcolor.training.data import lab_of_codes, read_pixels
@@ -80,7 +80,7 @@ def ways(model: ColorModel, int8: ColorModel) -> dict[str, Infer]:
         "torch.compile fp32": (model, "compile", torch.float32),
         "openvino fp32": (model, "openvino", torch.float32),
     }
-    if choose_precision("auto", CPU) == torch.bfloat16:
+    if torch.cpu._is_avx512_bf16_supported():
         kinds["torch bf16"] = (model, "torch", torch.bfloat16)
         kinds["openvino bf16"] = (model, "openvino", torch.bfloat16)
     kinds["openvino int8"] = (int8, "torch", torch.float32)

@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""Trains the default model: lays out what it learns from, then trains it in five stages.
+"""Trains the default model: lays out what it learns from, then trains it in six stages.
 
     python training/train_default.py --data DATA --work FOLDER -o vidcolor/weights/default.safetensors
-        [--time-limit MINUTES] [--share 0.1]
+        [--time-limit MINUTES] [--share 0.1] [--after WEIGHTS]
 
 DATA holds ``photos/<source>/*.jpg`` and ``video/train/…``; ``video/demo`` is never read, and what
 ``held_out.py`` names is only measured. The stages are recipes of ``vidcolor train``: ``default`` (small
 pictures, from scratch), ``default-large`` (larger ones, from there), ``default-hinted`` (with more hints),
-``default-even`` (small sources oftener) and ``default-calm`` (a loss that counts as PSNR does). FOLDER keeps
-the pictures, the runs and their checkpoints: called again, it goes on where it was stopped, or was out of
-time. Nothing of what it learns depends on where that was. ``--share`` gives every stage that share of its
-steps. ``write_card.py`` makes the card.
+``default-even`` (small sources oftener), ``default-calm`` (a loss that counts as PSNR does) and
+``default-longer`` (as that, but longer). FOLDER keeps the pictures, the runs and their checkpoints: called
+again, it goes on where it was stopped, or was out of time. Nothing of what it learns depends on where that
+was. ``--share`` gives every stage that share of its steps. ``--after`` leaves out the stages that WEIGHTS,
+which this script wrote, have had, and goes on from there. ``write_card.py`` makes the card.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from vidcolor.models.weights import load_weights, save_weights
 from vidcolor.training.loop import Progress, train
 from vidcolor.training.options import load_recipe
 
-STAGES = ("default", "default-large", "default-hinted", "default-even", "default-calm")
+STAGES = ("default", "default-large", "default-hinted", "default-even", "default-calm", "default-longer")
 GAIN = 1.25
 """On the colours it says (see :class:`vidcolor.models.unet.UNet`): what minimises an error is a mean of what
 is possible, and paler than each of it."""
@@ -158,10 +159,10 @@ def tell(progress: Progress) -> None:
               f"loss {progress.loss:.4f}, {progress.psnr or 0:.2f} dB", flush=True)  # fmt: skip
 
 
-def summary(work: Path, pictures: Path, done: list[str]) -> dict[str, Any]:
-    """What the weights file says of all stages together."""
+def summary(work: Path, pictures: Path, before: dict[str, Any], done: list[str]) -> dict[str, Any]:
+    """What the weights file says of all stages together, those ``before`` this run as well."""
     stages = [load_weights(work / f"{stage}.safetensors").training for stage in done]
-    told = []
+    told = list(before["stages"])
     for stage in stages:
         recipe = stage["recipe"]
         told.append({
@@ -172,8 +173,8 @@ def summary(work: Path, pictures: Path, done: list[str]) -> dict[str, Any]:
     return {
         "script": "training/train_default.py",
         "stages": told,
-        "seconds": round(sum(stage["seconds"] for stage in stages)),
-        "steps": sum(stage["steps"] for stage in stages),
+        "seconds": round(before["seconds"] + sum(stage["seconds"] for stage in stages)),
+        "steps": sum(stage["steps"] for stage in told),
         **{name: stages[-1][name] for name in ("machine", "torch", "parameters")},
         "trained_on": {
             source.name: sum(1 for _ in source.iterdir()) for source in sorted((pictures / "train").iterdir())
@@ -189,31 +190,39 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for pictures, runs and checkpoints")
     parser.add_argument("--time-limit", type=float, help="minutes after which this session ends")
     parser.add_argument("--share", type=float, default=1.0, help="of the steps of every stage")
+    parser.add_argument("--after", type=Path, metavar="WEIGHTS", help="weights of this script to go on from")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     started = time.monotonic()
     options.work.mkdir(parents=True, exist_ok=True)
     pictures = lay_out(options.data, options.work / "pictures")
     titles = draw_titles(options.work / "titles")
+    before: dict[str, Any] = {"stages": [], "seconds": 0}
+    last = options.after
+    if last is not None:
+        before = load_weights(last).training
     done: list[str] = []
-    for stage in STAGES:
+    for stage in STAGES[len(before["stages"]) :]:
         steps = max(round(load_recipe(stage).run.steps * options.share), 1)
         changes = [("run.steps", str(steps))]
-        if done:
-            changes += [("model.weights", str(options.work / f"{done[-1]}.safetensors"))]
+        if last is not None:
+            changes += [("model.weights", str(last))]
         if options.time_limit is not None:
             left = options.time_limit - (time.monotonic() - started) / 60
             if left <= 0:
                 break
             changes += [("run.time_limit", str(left))]
-        seen = [pictures, titles] if done else [pictures]
+        seen = [pictures, titles] if last is not None else [pictures]
         finished = run_stage(stage, seen, options.work, changes)
         done.append(stage)
+        last = options.work / f"{stage}.safetensors"
         if not finished:
             break
-    trained = load_weights(options.work / f"{done[-1]}.safetensors").model.eval()
+    if not done:
+        parser.error("these weights have had every stage")
+    trained = load_weights(last).model.eval()
     save_weights(options.output, trained, name="unet", options={"gain": GAIN}, half=True, version=__version__,
-                 training=summary(options.work, pictures, done))  # fmt: skip
+                 training=summary(options.work, pictures, before, done))  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -164,6 +164,16 @@ def test_network_size(
     assert network_size(video(width, height, aspect=aspect), 192, multiple) == expected
 
 
+@pytest.mark.parametrize(("amx", "precision"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_a_cpu_computes_in_bf16_only_where_it_gains_by_it(
+    monkeypatch: pytest.MonkeyPatch, amx: bool, precision: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    assert choose_precision("auto", torch.device("cpu")) == precision
+
+
 def test_ten_bit_frames_are_the_same_picture() -> None:
     eight = frames(1)[0]
     ten = Frame(eight.luma.astype(np.uint16) << 2, eight.time, 1, 0)

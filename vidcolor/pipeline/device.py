@@ -47,22 +47,23 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
-    """What to compute in: "auto" takes half precision where the hardware has it.
+    """What to compute in: "auto" takes half precision where the hardware gains by it.
 
-    On CPUs without bf16 instructions torch emulates them at a fraction of fp32's speed.
+    Of CPUs those with AMX: with AVX-512's bf16 alone a call takes half as long again as in fp32
+    (``benchmarks/backends.py``), and without that torch emulates it, slower still.
     """
     named = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     if wanted in named:
         return named[wanted]
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    has_bf16 = device.type == "cpu" and torch.backends.mkldnn.is_available() and _cpu_has_bf16()
-    return torch.bfloat16 if has_bf16 else torch.float32
+    gains = device.type == "cpu" and torch.backends.mkldnn.is_available() and _cpu_has_amx()
+    return torch.bfloat16 if gains else torch.float32
 
 
-def _cpu_has_bf16() -> bool:
+def _cpu_has_amx() -> bool:
     # Not public API; where it is missing, fp32 is the safe answer.
-    check = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    check = getattr(torch.cpu, "_is_amx_tile_supported", None)
     return bool(check and check())
 
 
