@@ -30,6 +30,7 @@ import held_out
 import numpy as np
 
 from vidcolor import __version__
+from vidcolor.color.resize import averaged
 from vidcolor.metrics import colorfulness
 from vidcolor.models.weights import load_weights, save_weights
 from vidcolor.training.loop import Progress, train
@@ -138,8 +139,7 @@ def title(rng: np.random.Generator) -> np.ndarray:
 def shrunk(picture: np.ndarray) -> np.ndarray:
     height, width = picture.shape[:2]
     scale = held_out.SHORT_SIDE / min(height, width)
-    size = (round(width * scale), round(height * scale))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return averaged(picture, round(height * scale), round(width * scale))
 
 
 def run_stage(stage: str, pictures: list[Path], work: Path, changes: list[tuple[str, str]]) -> bool:
