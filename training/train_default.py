@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains the default model: lays out what it learns from, then trains it in six stages.
+"""Trains the default model: lays out what it learns from, then trains it in five stages.
 
     python training/train_default.py --data DATA --work FOLDER -o vidcolor/weights/default.safetensors
         [--time-limit MINUTES] [--share 0.1] [--after WEIGHTS]
@@ -7,11 +7,11 @@
 DATA holds ``photos/<source>/*.jpg`` and ``video/train/…``; ``video/demo`` is never read, and what
 ``held_out.py`` names is only measured. The stages are recipes of ``vidcolor train``: ``default`` (small
 pictures, from scratch), ``default-large`` (larger ones, from there), ``default-hinted`` (with more hints),
-``default-even`` (small sources oftener), ``default-calm`` (a loss that counts as PSNR does) and
-``default-longer`` (as that, but longer). FOLDER keeps the pictures, the runs and their checkpoints: called
-again, it goes on where it was stopped, or was out of time. Nothing of what it learns depends on where that
-was. ``--share`` gives every stage that share of its steps. ``--after`` leaves out the stages that WEIGHTS,
-which this script wrote, have had, and goes on from there. ``write_card.py`` makes the card.
+``default-even`` (small sources oftener) and ``default-calm`` (a loss that counts as PSNR does). FOLDER keeps
+the pictures, the runs and their checkpoints: called again, it goes on where it was stopped, or was out of
+time. Nothing of what it learns depends on where that was. ``--share`` gives every stage that share of its
+steps. ``--after`` leaves out the stages that WEIGHTS, which this script wrote, have had, and goes on from
+there. ``write_card.py`` makes the card.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from vidcolor.models.weights import load_weights, save_weights
 from vidcolor.training.loop import Progress, train
 from vidcolor.training.options import load_recipe
 
-STAGES = ("default", "default-large", "default-hinted", "default-even", "default-calm", "default-longer")
+STAGES = ("default", "default-large", "default-hinted", "default-even", "default-calm")
 GAIN = 1.25
 """On the colours it says (see :class:`vidcolor.models.unet.UNet`): what minimises an error is a mean of what
 is possible, and paler than each of it."""
