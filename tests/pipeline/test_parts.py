@@ -25,6 +25,8 @@ from tests.clips import decode_luma, decode_pts, make_clip
 from vidcolor.errors import InputError, OutputError
 from vidcolor.frames import Frame, Timestamp
 from vidcolor.media.encoders import ENCODERS, container_format, container_holds
+from vidcolor.models import create_model
+from vidcolor.models.weights import save_weights
 from vidcolor.pipeline import parts, person
 from vidcolor.pipeline.options import Progress
 from vidcolor.pipeline.parts import Border, Feed, starting_at
@@ -189,6 +191,19 @@ def test_other_options_begin_anew_and_say_so(tmp_path: Path) -> None:
     summary = vidcolor.colorize(source, target, **(SETTINGS | {"saturation": 0.5}))
     assert summary.kept == 0
     assert any("the option saturation is not what" in notice for notice in summary.notices)
+
+
+@pytest.mark.parametrize("option", ["gain", "caution"])
+def test_weights_that_say_more_than_values_begin_anew(tmp_path: Path, option: str) -> None:
+    source, target, weights = film(tmp_path / "a.mkv"), tmp_path / "b.mkv", tmp_path / "w.safetensors"
+    options = {"widths": [8, 8]}
+    model = create_model("unet", **options)
+    save_weights(weights, model, name="unet", options=options, version="9")
+    stopped(source, target, 50, model=str(weights))
+    save_weights(weights, model, name="unet", options={**options, option: 0.5}, version="9")
+    summary = vidcolor.colorize(source, target, **(SETTINGS | {"model": str(weights)}))
+    assert summary.kept == 0
+    assert any("the model is not what" in notice for notice in summary.notices)
 
 
 def test_another_input_begins_anew(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ stops at half the input's resolution: that is where a plain U-Net spends most of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -74,6 +75,7 @@ class UNet(ColorModel):
         metadata: whether it can be told when and where a picture was taken (D4).
         gain: factor on the ab it gives; the losses see what it was before. A network that minimises an
             error gives a mean of what is possible, and a mean is calmer than each of them.
+        caution: see :class:`vidcolor.models.base.ColorModel`; not less than 0.
 
     What is known beside the picture is added to every place at the smallest size. Its weights, like the
     hints' share of the first layer, start at zero: an untrained network ignores it rather than being thrown
@@ -90,11 +92,14 @@ class UNet(ColorModel):
         labels: Sequence[str] = (),
         metadata: bool = False,
         gain: float = 1.0,
+        caution: float = 0.0,
     ) -> None:
         super().__init__()
         if isinstance(gain, bool) or not isinstance(gain, int | float) or not 0 < gain <= 3:
             raise UsageError(f"gain must be a number above 0 and at most 3, not {gain!r}.")
-        self.gain = gain
+        if isinstance(caution, bool) or not isinstance(caution, int | float) or not 0 <= caution < math.inf:
+            raise UsageError(f"caution must be a number, 0 or more, not {caution!r}.")
+        self.gain, self.caution = gain, float(caution)
         self.labels, self.takes_metadata = tuple(labels), metadata
         self.multiple = 2 ** len(widths)
         self.stem = nn.Conv2d(4, widths[0], 4, 2, 1)

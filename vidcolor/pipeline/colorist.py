@@ -24,6 +24,7 @@ from vidcolor.pipeline.device import (
     is_out_of_memory,
 )
 from vidcolor.pipeline.options import RunOptions
+from vidcolor.pipeline.second_look import agreed, at_second_size, second_size
 from vidcolor.wording import counted
 
 __all__ = ["AbFrame", "Colorist", "network_size"]
@@ -189,7 +190,19 @@ class Colorist:
             given = (
                 None if hints is None else torch.from_numpy(self._unsaturated(hints))[None].to(self.device)
             )
-            ab = self._infer(stack.contiguous(memory_format=torch.channels_last), given, told)
-        found = ab[..., :: self.model.grain, :: self.model.grain].float().cpu().numpy()
+            ab = self._said(stack, given, told)
+            # What it is told of is known; a second look would only cost time.
+            size = second_size(stack.shape[-2], stack.shape[-1], self.model.multiple)
+            if hints is None and self.model.caution and size is not None:
+                other = self._said(at_second_size(stack, size), None, told)
+                ab = agreed(ab, other, self.model.caution, self.model.grain)
+        found = ab.cpu().numpy()
         found *= self.saturation
         return [np.ascontiguousarray(np.rot90(one, -self.turns, (1, 2))) for one in found]
+
+    def _said(
+        self, pictures: torch.Tensor, hints: torch.Tensor | None, condition: torch.Tensor | None
+    ) -> torch.Tensor:
+        """ab ``(B, 2, h, w)`` float32 at the network's own grain."""
+        ab = self._infer(pictures.contiguous(memory_format=torch.channels_last), hints, condition)
+        return ab[..., :: self.model.grain, :: self.model.grain].float()

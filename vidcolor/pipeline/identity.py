@@ -99,7 +99,9 @@ def probe(source: str | os.PathLike[str]) -> list[Any]:
 
 
 def _digest_of_model(model: ColorModel) -> str:
-    digest = hashlib.blake2b(repr(type(model)).encode(), digest_size=16)
+    # What a model's file says beside its values changes the picture too.
+    said = (type(model), tuple(model.labels), getattr(model, "gain", 1.0), model.caution)
+    digest = hashlib.blake2b(repr(said).encode(), digest_size=16)
     for name, tensor in model.state_dict().items():
         digest.update(f"{name} {tuple(tensor.shape)}".encode())
         digest.update(np.ascontiguousarray(tensor.detach().cpu().float().numpy()).data)
