@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -85,7 +86,8 @@ class Traits:
 
 
 class Converted(ColorModel):
-    """A model whose network OpenVINO computes, on the CPU, in as many threads as torch would take.
+    """A model whose network OpenVINO computes, on the CPU, in as many threads as torch would take;
+    in int8 in two at least.
 
     It can only be asked for ab: it learns nothing, and has no space.
     """
@@ -122,6 +124,10 @@ class Converted(ColorModel):
         # OpenVINO's answer lies in memory that its next one takes.
         return torch.from_numpy(compiled(arrays)[0].copy()).to(lightness.device)
 
+    @cached_property
+    def _is_quantized(self) -> bool:
+        return any(op.get_type_name() == "FakeQuantize" for op in self.graph.get_ops())
+
     def computed_in(self, precision: str) -> Converted:
         """The same network, computed in another precision.
 
@@ -136,7 +142,8 @@ class Converted(ColorModel):
         Raises:
             ModelError: OpenVINO cannot compute it at this size.
         """
-        threads = torch.get_num_threads()
+        # In one thread OpenVINO computes some shallow networks in int8 wrongly on CPUs with VNNI (2026.4).
+        threads = max(torch.get_num_threads(), 2 if self._is_quantized else 1)
         key = (*shapes, threads)
         if key in self._compiled:
             self._compiled.move_to_end(key)
