@@ -6,11 +6,13 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import tqdm
 
 from tests.clips import make_clip
 from tests.training.sets import make_pictures
@@ -165,7 +167,11 @@ def test_events_for_programs(pictures: Path, tmp_path: Path, capsys: Capture) ->
     assert events[-1]["held_out"]["psnr"] > 5
 
 
-def test_a_bar_by_steps_and_by_time(pictures: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_a_bar_by_steps_and_by_time(
+    pictures: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Every step is drawn: on a fast machine six take less time than a bar waits between two looks.
+    monkeypatch.setattr("tqdm.tqdm", partial(tqdm.tqdm, mininterval=0))
     assert train(pictures, tmp_path / "a.safetensors", "--progress") == 0
     err = capsys.readouterr().err
     assert "step 0/6" in err
