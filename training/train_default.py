@@ -37,9 +37,11 @@ from vidcolor.training.loop import Progress, train
 from vidcolor.training.options import load_recipe
 
 STAGES = ("default", "default-large", "default-hinted", "default-even", "default-calm")
-GAIN = 1.25
+GAIN = 1.35
 """On the colours it says (see :class:`vidcolor.models.unet.UNet`): what minimises an error is a mean of what
 is possible, and paler than each of it."""
+CAUTION = 1.0
+"""How far they fade where a second look says otherwise."""
 FILMS = {
     "big_buck_bunny_360p_000-300s.mp4": ("big_buck_bunny", 0.4),
     "penny_and_chip/*.mp4": (held_out.CARTOON, 0.25),
@@ -221,8 +223,8 @@ def main() -> None:
     if not done:
         parser.error("these weights have had every stage")
     trained = load_weights(last).model.eval()
-    save_weights(options.output, trained, name="unet", options={"gain": GAIN}, half=True, version=__version__,
-                 training=summary(options.work, pictures, before, done))  # fmt: skip
+    save_weights(options.output, trained, name="unet", options={"gain": GAIN, "caution": CAUTION}, half=True,
+                 version=__version__, training=summary(options.work, pictures, before, done))  # fmt: skip
 
 
 if __name__ == "__main__":
