@@ -80,7 +80,7 @@ def ways(model: ColorModel, int8: ColorModel) -> dict[str, Infer]:
         "torch.compile fp32": (model, "compile", torch.float32),
         "openvino fp32": (model, "openvino", torch.float32),
     }
-    if torch.cpu._is_avx512_bf16_supported():
+    if getattr(torch.cpu, "_is_avx512_bf16_supported", bool)():  # not public, may be missing
         kinds["torch bf16"] = (model, "torch", torch.bfloat16)
         kinds["openvino bf16"] = (model, "openvino", torch.bfloat16)
     kinds["openvino int8"] = (int8, "torch", torch.float32)

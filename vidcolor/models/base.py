@@ -9,10 +9,15 @@ from torch import Tensor, nn
 from vidcolor.models import spaces
 from vidcolor.models.conditions import condition_width
 
-__all__ = ["MIN_SIDE", "ColorModel"]
+__all__ = ["MIN_SIDE", "ColorModel", "fitting_side"]
 
 MIN_SIDE = 16
 """Smallest height and width a model takes, in pixels."""
+
+
+def fitting_side(length: float, multiple: int) -> int:
+    """The side nearest to a length that a model with that ``multiple`` takes without padding, in pixels."""
+    return max(-(-MIN_SIDE // multiple), round(length / multiple)) * multiple
 
 
 class ColorModel(nn.Module):

@@ -15,6 +15,7 @@ from vidcolor.color.resize import shrink
 from vidcolor.errors import VidcolorError
 from vidcolor.frames import NOTHING_KNOWN, Frame, Metadata, Plane, VideoInfo
 from vidcolor.models import ColorModel
+from vidcolor.models.base import fitting_side
 from vidcolor.models.conditions import check_label, condition_vector
 from vidcolor.pipeline.backend import backend_device, infer_with
 from vidcolor.pipeline.device import (
@@ -55,8 +56,7 @@ def network_size(video: VideoInfo, short_side: int, multiple: int) -> tuple[int,
     short = min(seen_width, seen_height)
 
     def side(length: float) -> int:
-        wanted = short_side * min(length / short, _LONGEST_ASPECT)
-        return max(multiple, -(-16 // multiple) * multiple, round(wanted / multiple) * multiple)
+        return fitting_side(short_side * min(length / short, _LONGEST_ASPECT), multiple)
 
     return side(seen_height), side(seen_width)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from vidcolor.models.base import fitting_side
+
 __all__ = ["agreed", "at_second_size", "second_size"]
 
 _SMALLER = 0.7
@@ -23,9 +25,8 @@ def second_size(height: int, width: int, multiple: int) -> tuple[int, int] | Non
     >>> second_size(192, 352, 32), second_size(32, 32, 32)
     ((128, 256), None)
     """
-    least = -(-16 // multiple) * multiple
-    size = tuple(max(least, round(_SMALLER * side / multiple) * multiple) for side in (height, width))
-    return None if size == (height, width) else (size[0], size[1])
+    size = fitting_side(_SMALLER * height, multiple), fitting_side(_SMALLER * width, multiple)
+    return None if size == (height, width) else size
 
 
 def at_second_size(lightness: Tensor, size: tuple[int, int]) -> Tensor:
