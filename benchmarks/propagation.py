@@ -19,6 +19,7 @@ import json
 import os
 import re
 import time
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -34,9 +35,10 @@ from clips import DATA
 
 from vidcolor.frames import Frame, Timestamp
 from vidcolor.pipeline.memory import hold_memory
-from vidcolor.temporal.anchors import carry_size, find_spans
+from vidcolor.pipeline.prefetch import prefetch
+from vidcolor.temporal.anchors import Span, carry_size, find_spans
 from vidcolor.temporal.blend import load_blend
-from vidcolor.temporal.propagate import Propagator
+from vidcolor.temporal.propagate import Mixed, Propagator
 
 BASELINE = DATA.parent / "bench" / "naive_propagation.py"
 CLIPS = (
@@ -93,13 +95,21 @@ def ours(film: Film, interval: int, plain: bool) -> tuple[dict[int, float], floa
     stream = ((Frame(plane, Timestamp(n, Fraction(1, 24)), 1, n), n == 0) for n, plane in enumerate(luma))
     size = carry_size(*luma[0].shape)
     propagator = Propagator(size, 8, None if plain else load_blend())
-    found = {}
     started = time.perf_counter()
-    for span in find_spans(stream, size, 8, float("inf"), lambda frame: frame.index % interval == 0):
-        first = span.steps[0].frame.index
-        closing = None if span.closing is None else chroma[span.closing.frame.index]
-        for n, result in enumerate(propagator.between(span, chroma[first], closing), first + 1):
-            found[n] = result
+
+    def spans() -> Iterator[Span]:
+        for span in find_spans(stream, size, 8, float("inf"), lambda frame: frame.index % interval == 0):
+            propagator.look_onward(span)
+            yield span
+
+    def decided(spans: Iterator[Span]) -> Iterator[tuple[int, Mixed]]:
+        for span in spans:
+            first = span.steps[0].frame.index
+            closing = None if span.closing is None else chroma[span.closing.frame.index]
+            yield from enumerate(propagator.mixed(span, chroma[first], closing), first + 1)
+
+    # In threads, as a run does.
+    found = {n: propagator.enlarged(mixed) for n, mixed in prefetch(decided(prefetch(spans(), 0)), 4)}
     seconds = time.perf_counter() - started
     scores = {n: psnr(shown(film.planes[n], result), film.truth[n]) for n, result in found.items()}
     return scores, len(luma) / seconds

@@ -21,11 +21,12 @@ from tests.temporal.drawn import pan, texture
 from vidcolor.color.chroma import ChromaMaker
 from vidcolor.color.planes import ColorSpace
 from vidcolor.errors import UsageError, VidcolorError
-from vidcolor.frames import Frame
+from vidcolor.frames import ColorFrame, Frame
 from vidcolor.media.reader import VideoReader
 from vidcolor.models import ColorModel, create_model
 from vidcolor.models.spaces import AB_SCALE
 from vidcolor.models.weights import LoadedModel
+from vidcolor.pipeline.anchored import Anchored
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.temporal.shots import Verdict
@@ -207,6 +208,32 @@ def test_off_asks_the_network_of_every_frame_and_a_default_run_does_not(
         vidcolor.colorize(source, tmp_path / "b.mkv", overwrite=True, anchor_every=every, **GIVEN)
         assert isinstance(model, Nervous)
         assert model.calls == most if every is None else 1 <= model.calls <= most
+
+
+def test_ahead_in_threads_or_one_span_after_the_other_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make_clip(tmp_path / "a.mkv", size=(128, 96), frames=40, cuts=[9, 10, 29])
+    asked: list[bool] = []
+    color = Anchored.color
+
+    def noted(self: Anchored, shots: Any, *, ahead: bool = False) -> Iterator[ColorFrame]:
+        asked.append(ahead)
+        return color(self, shots, ahead=ahead)
+
+    def one_after_the_other(self: Anchored, shots: Any, *, ahead: bool = False) -> Iterator[ColorFrame]:
+        return color(self, shots)
+
+    monkeypatch.setattr(Anchored, "color", noted)
+    ahead = chroma_of(source, tmp_path / "b.mkv", model="tiny", anchor_every=6)
+    assert asked
+    assert all(asked)
+    monkeypatch.setattr(Anchored, "color", one_after_the_other)
+    found = chroma_of(source, tmp_path / "c.mkv", model="tiny", anchor_every=6)
+    assert len(found) == 40
+    for one, other in zip(found, ahead, strict=True):
+        assert one.tobytes() == other.tobytes()
+    assert np.ptp(np.array(found)) > 3
 
 
 @pytest.mark.parametrize("every", [0, -3])

@@ -65,6 +65,24 @@ def test_leaving_early_closes_the_source_and_joins_the_thread() -> None:
     assert not threads()
 
 
-def test_a_size_below_one_is_refused() -> None:
-    with pytest.raises(ValueError, match="size must be at least 1"):
-        next(prefetch([], 0))
+def test_a_negative_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="size must be at least 0"):
+        next(prefetch([], -1))
+
+
+def test_of_size_0_each_is_made_while_the_one_before_is_in_use() -> None:
+    begun = [threading.Event() for _ in range(4)]
+
+    def items() -> Iterator[int]:
+        for number, event in enumerate(begun):
+            event.set()
+            yield number
+
+    ahead = prefetch(items(), 0)
+    for number in range(3):
+        assert next(ahead) == number
+        assert begun[number + 1].wait(5)
+        time.sleep(0.1)
+        assert not any(event.is_set() for event in begun[number + 2 :])
+    assert list(ahead) == [3]
+    assert not threads()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing as closed_after
 from typing import Any, NamedTuple
 
 import cv2
@@ -18,10 +20,11 @@ from vidcolor.motion import FlowFinder, scaled, warp
 from vidcolor.pipeline.advice import Adviser, Divider, with_following
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.likeness import reach
+from vidcolor.pipeline.prefetch import prefetch, setting
 from vidcolor.pipeline.retrace import alike, believed, found_again
 from vidcolor.temporal.anchors import Span, Step, carry_size, find_spans, fine_size
 from vidcolor.temporal.blend import load_blend
-from vidcolor.temporal.propagate import Chroma, Propagator
+from vidcolor.temporal.propagate import Chroma, Mixed, Propagator
 
 __all__ = ["Anchored", "ColoredAnchor"]
 
@@ -33,6 +36,9 @@ _KNOWN = 0.9
 """From which on what was carried to a pixel is what it is."""
 _NOTHING = 0.02
 """Firmness that nobody sees."""
+
+_DECIDED_AHEAD = 4
+"""Frames whose colour is decided, waiting to be brought to their size."""
 
 _Map = npt.NDArray[np.float32]
 
@@ -52,6 +58,14 @@ class _Decided(NamedTuple):
     """How far it is what an adviser said, ``(h, w)`` in [0, 1] at the fine size; None: nowhere."""
     known: _Map | None = None
     """How far it is known what advisers say, ``(h, w)``; None where ``firm`` is."""
+
+
+class _ColoredSpan(NamedTuple):
+    """A span with the colour of the anchors at its ends."""
+
+    span: Span
+    opening: _Decided
+    closing: _Decided | None
 
 
 class Anchored:
@@ -97,21 +111,43 @@ class Anchored:
         self._latest: tuple[int, _Decided] | None = None
         """The last anchor decided."""
 
-    def color(self, shots: Iterable[tuple[Frame, bool]]) -> Iterator[ColorFrame]:
+    def color(self, shots: Iterable[tuple[Frame, bool]], *, ahead: bool = False) -> Iterator[ColorFrame]:
         """Each frame with its chroma planes, in order; none is dropped.
 
-        ``shots``: frames, and whether each starts one (:func:`vidcolor.temporal.anchors.in_shots`).
+        Args:
+            shots: frames, and whether each starts one (:func:`vidcolor.temporal.anchors.in_shots`).
+            ahead: motion is found and anchors are coloured while the frames of the span before are, and
+                those are decided while others are brought to their size, each in a thread; advisers are
+                asked in one of them.
         """
-        for span, opening, closing in self._spans(shots):
-            yield self._finished(span.steps[0].frame, opening.chroma)
-            between = self._carrier.between(span, opening.chroma, closing and closing.chroma)
-            for step, chroma in zip(span.steps[1:], between, strict=True):
-                yield self._finished(step.frame, chroma)
+        if not ahead:
+            yield from map(self._finished, self._carried(self._spans(shots)))
+            return
+        stop = threading.Event()
+        with (
+            closed_after(prefetch(self._looked_onward(self._spans(shots)), 0, stop)) as spans,
+            closed_after(prefetch(self._carried(spans), _DECIDED_AHEAD, stop)) as decided,
+            setting(stop),
+        ):
+            yield from map(self._finished, decided)
+
+    def _looked_onward(self, spans: Iterable[_ColoredSpan]) -> Iterator[_ColoredSpan]:
+        for colored in spans:
+            self._carrier.look_onward(colored.span)
+            yield colored
+
+    def _carried(self, spans: Iterable[_ColoredSpan]) -> Iterator[tuple[Frame, Chroma | Mixed]]:
+        """Each frame with its colour, or with what that is to be made of."""
+        for span, opening, closing in spans:
+            yield span.steps[0].frame, opening.chroma
+            mixed = self._carrier.mixed(span, opening.chroma, closing and closing.chroma)
+            for step, how in zip(span.steps[1:], mixed, strict=True):
+                yield step.frame, how
 
     def anchors(self, shots: Iterable[tuple[Frame, bool]]) -> Iterator[ColoredAnchor]:
         """The anchors alone, in order, with the colour they have in :meth:`color`."""
         for span, opening, _ in self._spans(shots):
-            yield ColoredAnchor(self._finished(span.steps[0].frame, opening.chroma), span.starts_shot)
+            yield ColoredAnchor(self._finished((span.steps[0].frame, opening.chroma)), span.starts_shot)
 
     def left_at(self, pts: int) -> dict[str, npt.NDArray[Any]]:
         """The colour of the last anchor, for :meth:`open_with`; empty where it is not the one at ``pts``."""
@@ -133,8 +169,7 @@ class Anchored:
             return given[1]
         return self._decided(anchor)
 
-    def _spans(self, shots: Iterable[tuple[Frame, bool]]) -> Iterator[tuple[Span, _Decided, _Decided | None]]:
-        """Every span with the colour of the anchors at its ends."""
+    def _spans(self, shots: Iterable[tuple[Frame, bool]]) -> Iterator[_ColoredSpan]:
         self._refuse_long_sides()
         opening: _Decided | None = None
         known = self._is_wanted, self._is_settled
@@ -143,7 +178,7 @@ class Anchored:
                 opening = self._opened(span.steps[0])
             self._latest = span.steps[0].frame.time.pts, opening
             closing = None if span.closing is None else self._decided(span.closing, span, opening)
-            yield span, opening, closing
+            yield _ColoredSpan(span, opening, closing)
             opening = closing
 
     def _refuse_long_sides(self) -> None:
@@ -167,7 +202,9 @@ class Anchored:
     def _is_settled(self, frame: Frame) -> bool:
         return any(divider.settles(frame) for divider in self._dividers)
 
-    def _finished(self, frame: Frame, chroma: Chroma) -> ColorFrame:
+    def _finished(self, item: tuple[Frame, Chroma | Mixed]) -> ColorFrame:
+        frame, found = item
+        chroma = self._carrier.enlarged(found) if isinstance(found, Mixed) else found
         return ColorFrame(frame, *self._make.held(frame.luma, chroma))
 
     def _decided(self, anchor: Step, span: Span | None = None, opening: _Decided | None = None) -> _Decided:

@@ -185,6 +185,11 @@ class ByExample:
         codes = (255 * signal.clamp(0, 1)).round().permute(1, 2, 0).to(torch.uint8).numpy()
         return self._reference(np.ascontiguousarray(np.rot90(codes, self._colorist.turns)))
 
+    @property
+    def silent(self) -> bool:
+        """Whether there is no picture to say anything of the grey shots that come next."""
+        return not self._cameras
+
     # At anchors
 
     def wants(self, frame: Frame, following: Frame | None) -> bool:
@@ -216,7 +221,7 @@ class ByExample:
         """
         starts = deque[int]()
         self._learn()
-        if not self._cameras:
+        if self.silent:
             yield from color(shots)
             return
         for colored in color(_noting_starts(shots, starts)):

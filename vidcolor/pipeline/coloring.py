@@ -118,11 +118,16 @@ class Coloring:
     def _colored(self, shots: Shots) -> Iterator[ColorFrame]:
         color: Callable[[Shots], Iterator[ColorFrame]] = self._each_by_itself
         if self._anchored is not None:
-            color = self._anchored.color
+            color = self._carried
         color = partial(self._examples.over, color=color, spoken_of=self._is_spoken_of)
         if self._keeper is None:
             return color(shots)
         return self._keeper.pass_by(shots, color, self._examples.see)
+
+    def _carried(self, shots: Shots) -> Iterator[ColorFrame]:
+        assert self._anchored is not None
+        # Persons and pictures are asked of anchors and of frames, and know one thread only.
+        return self._anchored.color(shots, ahead=not self._persons and self._examples.silent)
 
     def _is_spoken_of(self, frame: Frame) -> bool:
         return any(person.reaches(frame) for person in self._persons)

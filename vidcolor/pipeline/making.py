@@ -19,15 +19,13 @@ from vidcolor.pipeline.coloring import Coloring
 from vidcolor.pipeline.opening import frames_ahead
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.pipeline.parts import Border, Feed, starting_at
-from vidcolor.pipeline.prefetch import prefetch
+from vidcolor.pipeline.prefetch import prefetch, setting
 from vidcolor.pipeline.work import Gap, WorkFolder
 
 __all__ = ["joined", "made_in_parts", "made_whole"]
 
 _RUN_UP = Fraction(1)
 """Seconds read before a border that is gone on from: fields and some decoders need pictures before."""
-_READY = 4
-"""Coloured frames waiting for the encoder."""
 
 
 def made_whole(
@@ -38,8 +36,8 @@ def made_whole(
     # Left in reverse, whatever happens: the threads first, and only then what they read and write.
     with (
         closing(prefetch(reader.frames(writer.copy), frames_ahead(video), stop)) as frames,
-        closing(prefetch(coloring.frames(frames), _READY, stop)) as colored,
-        _setting(stop),
+        closing(prefetch(coloring.frames(frames), frames_ahead(video), stop)) as colored,
+        setting(stop),
     ):
         for frame in colored:
             writer.write(frame)
@@ -60,9 +58,9 @@ def made_in_parts(
         with (
             _frames_left(reader, gap.before, again) as left,
             closing(prefetch(left, frames_ahead(video), stop)) as frames,
-            closing(prefetch(_colored(frames, coloring, video, gap), _READY, stop)) as colored,
+            closing(prefetch(_colored(frames, coloring, video, gap), frames_ahead(video), stop)) as colored,
             closing(_written(colored, coloring, writer, work, gap.last_ticks)) as items,
-            _setting(stop),
+            setting(stop),
         ):
             yield from items
         if gap.until is None:
@@ -159,12 +157,3 @@ def _frames_left(
         if found is None:
             raise InputError(f"{reader.info.name} is no longer read as before; --restart begins anew.")
         yield found
-
-
-@contextmanager
-def _setting(event: threading.Event) -> Iterator[None]:
-    """Sets an event on the way out."""
-    try:
-        yield
-    finally:
-        event.set()

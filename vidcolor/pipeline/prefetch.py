@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
-__all__ = ["STAGE", "prefetch"]
+__all__ = ["STAGE", "prefetch", "setting"]
 
 T = TypeVar("T")
 
@@ -30,37 +31,40 @@ def prefetch(items: Iterable[T], size: int, stop: threading.Event | None = None)
 
     Args:
         items: what is made in the thread.
-        size: items that may wait, at least 1.
+        size: items that may wait; 0: each is made while the one before it is in use.
         stop: set it to end this iterator, wherever it waits; shared by several of them in a row, it
             lets all go at once, where closing the last would wait for the first.
 
     >>> list(prefetch(range(5), 2))
     [0, 1, 2, 3, 4]
     """
-    if size < 1:
-        raise ValueError(f"size must be at least 1, not {size}")
-    waiting: queue.Queue[tuple[str, T | BaseException | None]] = queue.Queue(size)
+    if size < 0:
+        raise ValueError(f"size must be at least 0, not {size}")
+    waiting = queue.SimpleQueue[tuple[str, T | BaseException | None]]()
+    room = threading.Semaphore(size + 1)
+    """For one item each, from before it is made until it is taken."""
     stop = stop or threading.Event()
     gone = threading.Event()
 
-    def put(kind: str, item: T | BaseException | None) -> bool:
+    def has_room() -> bool:
         while not gone.is_set() and not stop.is_set():
-            try:
-                waiting.put((kind, item), timeout=_POLL_SECONDS)
+            if room.acquire(timeout=_POLL_SECONDS):
                 return True
-            except queue.Full:
-                continue
         return False
 
     def work() -> None:
         iterator = iter(items)
         try:
-            for item in iterator:
-                if not put("item", item):
+            while has_room():
+                try:
+                    item = next(iterator)
+                except StopIteration:
                     break
-            put("end", None)
+                waiting.put(("item", item))
+                del item  # whoever takes it may let it go
+            waiting.put(("end", None))
         except BaseException as error:
-            put("error", error)
+            waiting.put(("error", error))
         finally:
             close = getattr(iterator, "close", None)
             if close is not None:
@@ -79,7 +83,17 @@ def prefetch(items: Iterable[T], size: int, stop: threading.Event | None = None)
             if kind == "error":
                 assert isinstance(item, BaseException)
                 raise item
+            room.release()
             yield item  # type: ignore[misc]
     finally:
         gone.set()
         thread.join(_GRACE_SECONDS)
+
+
+@contextmanager
+def setting(event: threading.Event) -> Iterator[None]:
+    """Sets an event on the way out."""
+    try:
+        yield
+    finally:
+        event.set()

@@ -31,8 +31,8 @@ _FINER = 1.6
 _SHORTEST_SIDE = 32
 _LONGEST = 1.5
 """Of a stretch without an anchor, in units of ``every``."""
-_MOST_BYTES = 1 << 30
-"""Of the frames of a stretch, whatever ``every`` is: of a film of 8K there are some thirty."""
+_MOST_BYTES = 1 << 29
+"""Of the frames of a stretch, whatever ``every`` is: of a film of 8K there are some fifteen."""
 _SHORTEST = 0.25
 _NEW = 0.3
 """Share of the picture not seen in the last anchor that asks for another."""
@@ -68,6 +68,8 @@ class Step:
     """From the frame before to it."""
     way: Way | None = None
     """To the anchor before it; None: it starts a shot."""
+    onward: Way | None = None
+    """To the anchor after it; None: there is none, or it was not looked for yet."""
     steady: npt.NDArray[np.float32] | None = None
     """How sure each pixel came from the frame before, ``(h, w)`` in [0, 1]; None: it starts a shot."""
 
@@ -103,7 +105,7 @@ def find_spans(
     settled: Callable[[Frame], bool] = lambda frame: False,
 ) -> Iterator[Span]:
     """The film's spans in order; frames wait in memory for 1½ times ``every``, and as long as a flash
-    lasts, but only until they take a GiB.
+    lasts, but only until they take half a GiB.
 
     Args:
         frames: and whether each starts a shot.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -25,7 +25,7 @@ from vidcolor.temporal.blend import BlendNet, Carried, mix
 from vidcolor.temporal.smooth import Smoother
 from vidcolor.temporal.track import Tracker, Way, belief
 
-__all__ = ["Chroma", "Propagator"]
+__all__ = ["Chroma", "Mixed", "Propagator"]
 
 Chroma = npt.NDArray[Any]
 """Cb and Cr of a frame, ``(H, W, 2)``, uint8 or uint16 codes."""
@@ -52,6 +52,20 @@ class _Anchor:
         """``(h, w, 4)``, of ``size``: Cb and Cr in 8-bit codes from neutral, luma in 8-bit codes."""
         self.luma = step.fine.astype(np.float32)
         """At the fine size."""
+
+
+class Mixed(NamedTuple):
+    """How a frame's chroma is made of its anchors'."""
+
+    share: _Float
+    """Of the anchor before, ``(h, w)`` in [0, 1]; the one after has the rest."""
+    kept: _Float
+    """Of that mixture, ``(h, w)`` in [0, 1]."""
+    rest: Sequence[_Float]
+    """What is added, in 8-bit codes: two planes ``(h, w)``."""
+    before: tuple[_Anchor, Way]
+    after: tuple[_Anchor, Way] | None
+    """The anchors with the ways to them."""
 
 
 def _on(device: torch.device, net: BlendNet) -> BlendNet:
@@ -92,6 +106,19 @@ class Propagator:
         self._precision = precision
         self._smoother = Smoother(smooth) if smooth else None
 
+    def look_onward(self, span: Span) -> None:
+        """Finds the way from every frame of a span to the anchor after it, where there is one and nobody has
+        yet; :meth:`between` would. It needs no colours, and may be done in another thread."""
+        later = span.closing
+        if later is None or span.steps[-1].onward is not None:
+            return
+        tracker = Tracker(self._flow, later.picture)
+        for step in reversed(span.steps[1:]):
+            assert later.back is not None
+            assert later.forth is not None
+            step.onward = tracker.step(step.picture, later.forth, later.back)
+            later = step
+
     def between(self, span: Span, opening: Chroma, closing: Chroma | None) -> Iterator[Chroma]:
         """The chroma of every frame of a span after its anchor, in order.
 
@@ -99,12 +126,17 @@ class Propagator:
             span: what is to be coloured.
             opening, closing: of the anchors at its ends, all ``(H, W, 2)``; closing None where it has none.
         """
+        return map(self.enlarged, self.mixed(span, opening, closing))
+
+    def mixed(self, span: Span, opening: Chroma, closing: Chroma | None) -> Iterator[Mixed]:
+        """The same, as it is decided at small sizes; :meth:`enlarged` may go on in another thread."""
         steps = span.steps[1:]
         before = _Anchor(span.steps[0], opening, self._depth, self._size)
         after, ways = before, list[Way | None]([None] * len(steps))
         if span.closing is not None and closing is not None:
             after = _Anchor(span.closing, closing, self._depth, self._size)
-            ways = list(self._ways_back(steps, span.closing))
+            self.look_onward(span)
+            ways = [step.onward for step in steps]
         if self._smoother is not None:
             self._smoother.start(before.small[..., :2].copy())
         numbered = iter(enumerate(zip(steps, ways, strict=True), 1))
@@ -121,20 +153,9 @@ class Propagator:
         moved = warp(opening, scaled(way.places, *opening.shape[:2]))
         return moved, belief(way, step.fine, span.steps[0].fine)
 
-    def _ways_back(self, steps: Sequence[Step], closing: Step) -> list[Way]:
-        """From every frame to the anchor after it."""
-        tracker = Tracker(self._flow, closing.picture)
-        ways, later = list[Way](), closing
-        for step in reversed(steps):
-            assert later.back is not None
-            assert later.forth is not None
-            ways.append(tracker.step(step.picture, later.forth, later.back))
-            later = step
-        return ways[::-1]
-
     def _mixed(
         self, pairs: Sequence[tuple[Step, Way | None]], far: list[float], before: _Anchor, after: _Anchor
-    ) -> Iterator[Chroma]:
+    ) -> Iterator[Mixed]:
         forth = [step.way for step, _ in pairs]
         back = [way or step.way for step, way in pairs]
         half = self._precision != torch.float32
@@ -154,7 +175,7 @@ class Propagator:
             assert step.way is not None
             share, keep = shares[n, 0], kept[n, 0]
             rest = self._rest(step, share, keep, around[n], [end[n] for end in ends])
-            yield self._enlarged(share, keep, rest, (before, step.way), None if way is None else (after, way))
+            yield Mixed(share, keep, rest, (before, step.way), None if way is None else (after, way))
 
     def _rest(
         self, step: Step, share: _Float, kept: _Float, around: _Float, ends: Sequence[_Float]
@@ -202,25 +223,19 @@ class Propagator:
             self._sent(finely)[:, None] - fine,
         )
 
-    def _enlarged(
-        self,
-        share: _Float,
-        kept: _Float,
-        rest: Sequence[_Float],
-        forward: tuple[_Anchor, Way],
-        backward: tuple[_Anchor, Way] | None,
-    ) -> Chroma:
-        """A frame's chroma at its own size: of the anchors', and what is added to what is kept of them."""
-        height, width = forward[0].large.shape[:2]
-        moved = _moved(*forward)
-        if backward is not None:
-            near = _at_size(share, height, width)
-            moved = cv2.blendLinear(moved, _moved(*backward), near, 1 - near)
+    def enlarged(self, mixed: Mixed) -> Chroma:
+        """A frame's chroma at its own size, ``(H, W, 2)``: of the anchors', and what is added to what is kept
+        of them."""
+        height, width = mixed.before[0].large.shape[:2]
+        moved = _moved(*mixed.before)
+        if mixed.after is not None:
+            near = _at_size(mixed.share, height, width)
+            moved = cv2.blendLinear(moved, _moved(*mixed.after), near, 1 - near)
         # What is not kept of the anchors is the surroundings'; it and the correction need no fine detail.
         unit, neutral = 2.0 ** (self._depth - 8), 2.0 ** (self._depth - 1)
-        weight = _at_size(kept, height, width)
+        weight = _at_size(mixed.kept, height, width)
         planes = []
-        for n, plane in enumerate(rest):
+        for n, plane in enumerate(mixed.rest):
             codes = cv2.extractChannel(moved, n)
             codes -= np.float32(neutral)
             codes *= weight
