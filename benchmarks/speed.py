@@ -2,12 +2,13 @@
 """How much of a plain transcode's speed `vidcolor run` keeps.
 
     python benchmarks/speed.py [--models grey default] [--seconds 20] [--runs 3] [--preset medium]
-                               [--no-parts]
+                               [--no-parts] [--anchor-every N|off]
 
 Plain transcode (decode, encode, nothing between) and each model's run take turns on the same
 black-and-white film with the same encoder settings, so that a machine whose speed drifts is fair to
 all. Everything is counted, from opening the input to the finished file, imports apart. With `--no-parts`
-each model also makes the film in one piece, which shows what parts cost.
+each model also makes the film in one piece, which shows what parts cost; with `--anchor-every` it also makes
+it so, as does `vidcolor run`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import av
 from clips import make_grey_film
@@ -57,11 +59,15 @@ def main() -> None:
     parser.add_argument("--preset", default="medium")
     parser.add_argument("--crf", default="18")
     parser.add_argument("--no-parts", action="store_true")
+    parser.add_argument("--anchor-every", metavar="N|off")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    ways = {name: {"model": name} for name in options.models}
+    ways: dict[str, dict[str, Any]] = {name: {"model": name} for name in options.models}
     if options.no_parts:
         ways |= {f"{name}, whole": {"model": name, "parts": False} for name in options.models}
+    if every := options.anchor_every:
+        given = None if every == "off" else int(every)
+        ways |= {f"{name}, {every}": {"model": name, "anchor_every": given} for name in options.models}
     settings = {"preset": options.preset, "crf": options.crf}
     width, height = map(int, options.size.split("x"))
 

@@ -126,8 +126,10 @@ class Coloring:
 
     def _carried(self, shots: Shots) -> Iterator[ColorFrame]:
         assert self._anchored is not None
-        # Persons and pictures are asked of anchors and of frames, and know one thread only.
-        return self._anchored.color(shots, ahead=not self._persons and self._examples.silent)
+        # Persons and pictures are asked of anchors and of frames, and know one thread only. MPS is the one of
+        # torch's devices that two threads must not use at once.
+        alone = not self._persons and self._examples.silent
+        return self._anchored.color(shots, ahead=alone and self._colorist.device.type != "mps")
 
     def _is_spoken_of(self, frame: Frame) -> bool:
         return any(person.reaches(frame) for person in self._persons)
