@@ -29,7 +29,7 @@ __all__ = ["command"]
 
 
 @click.command("anchors", short_help="Write anchor frames as pictures to paint on.")
-@click.argument("source", metavar="INPUT", type=click.Path(path_type=str, allow_dash=True))
+@click.argument("source", metavar="INPUT", type=click.Path(path_type=str, allow_dash=True, readable=False))
 @click.option(
     "-o",
     "--output",
@@ -37,7 +37,9 @@ __all__ = ["command"]
     type=click.Path(path_type=str),
     help="The folder to write.  [default: NAME.anchors beside the input]",
 )
-@click.option("-y", "--yes", is_flag=True, help="Overwrite the folder, painted pictures too.")
+@click.option(
+    "-y", "--yes", is_flag=True, help="Overwrite the film's anchors in the folder, painted ones too."
+)
 @coloring_options
 @progress_option
 @quiet_option

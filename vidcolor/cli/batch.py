@@ -41,7 +41,9 @@ def _is_number(text: str) -> bool:
 
 
 @click.command("batch", cls=_Watching, short_help="Colour many films, and go on where it was.")
-@click.argument("inputs", metavar="INPUT...", nargs=-1, type=click.Path(path_type=str, allow_dash=True))
+@click.argument(
+    "inputs", metavar="INPUT...", nargs=-1, type=click.Path(path_type=str, allow_dash=True, readable=False)
+)
 @click.option(
     "-o",
     "--output",
@@ -54,7 +56,7 @@ def _is_number(text: str) -> bool:
     "--list",
     "list_file",
     metavar="FILE",
-    type=click.Path(path_type=str, allow_dash=True),
+    type=click.Path(path_type=str, allow_dash=True, readable=False),
     help='More inputs: one path a line, or with NUL after each; "-" is stdin.',
 )
 @click.option(

@@ -36,8 +36,8 @@ __all__ = ["command"]
 
 
 @click.command("compare", short_help="Show two films as one video.")
-@click.argument("first", metavar="A", type=click.Path(path_type=str, allow_dash=True))
-@click.argument("second", metavar="B", type=click.Path(path_type=str, allow_dash=True))
+@click.argument("first", metavar="A", type=click.Path(path_type=str, allow_dash=True, readable=False))
+@click.argument("second", metavar="B", type=click.Path(path_type=str, allow_dash=True, readable=False))
 @click.option(
     "-o",
     "--output",

@@ -128,7 +128,7 @@ def common_options(function: Command) -> Command:
 progress_option = click.option(
     "--progress/--no-progress", default=None, help="Show progress.  [default: on a terminal]"
 )
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors on standard error.")
 
 
 def wants_bar(progress: bool | None, quiet: bool) -> bool:

@@ -44,7 +44,7 @@ _OF_MODELS = (
 
 
 @click.command("evaluate", short_help="Measure how good a model or a result is.")
-@click.argument("source", metavar="INPUT", type=click.Path(path_type=str, allow_dash=True))
+@click.argument("source", metavar="INPUT", type=click.Path(path_type=str, allow_dash=True, readable=False))
 @click.option(
     "--truth",
     metavar="FILM|DIR",

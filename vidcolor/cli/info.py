@@ -18,7 +18,7 @@ __all__ = ["command"]
 
 
 @click.command("info", short_help="Show what a film holds.")
-@click.argument("file", type=click.Path(path_type=str, allow_dash=True))
+@click.argument("file", type=click.Path(path_type=str, allow_dash=True, readable=False))
 @click.option("--count", is_flag=True, help="Count frames and packets by reading the file to its end.")
 @common_options
 def command(file: str, count: bool, as_json: bool) -> None:

@@ -31,7 +31,7 @@ _MOST = 400
 
 
 @click.command("preview", short_help="Show a film's shots in colour on one picture, in seconds.")
-@click.argument("source", metavar="INPUT", type=click.Path(path_type=str, allow_dash=True))
+@click.argument("source", metavar="INPUT", type=click.Path(path_type=str, allow_dash=True, readable=False))
 @click.option(
     "-o",
     "--output",

@@ -266,12 +266,13 @@ def take_encoder(values: dict[str, Any]) -> EncoderOptions:
 
 
 @click.command("run", short_help="Colour a film.")
-@click.argument("source", metavar="INPUT", type=click.Path(path_type=str, allow_dash=True))
+@click.argument("source", metavar="INPUT", type=click.Path(path_type=str, allow_dash=True, readable=False))
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=str),
-    help="The film to write, or a folder to write it to.  [default: NAME.color.EXT beside the input]",
+    help="The film to write, or a folder to write it to.  [default: NAME.color.EXT beside the input; .mkv "
+    "where that is not .mp4, .m4v, .mov or .webm]",
 )
 @click.option("-y", "--yes", is_flag=True, help="Overwrite the output without asking.")
 @click.option("-n", "--no-overwrite", is_flag=True, help="Never overwrite the output.")

@@ -18,7 +18,9 @@ __all__ = [
     "CHAPTER_HOLDERS",
     "MATROSKA_FAMILY",
     "MOV_FAMILY",
+    "ONE_RATE",
     "RATE_ONLY",
+    "UNORDERED",
     "container_label",
     "has_flag",
     "holds_stream",
@@ -31,6 +33,10 @@ MATROSKA_FAMILY = frozenset({"matroska", "webm"})
 CHAPTER_HOLDERS = MOV_FAMILY | MATROSKA_FAMILY | {"nut", "ogg", "ogv"}
 RATE_ONLY = frozenset({"avi"})
 """Containers that know no times but number and rate."""
+ONE_RATE = RATE_ONLY | {"mxf"}
+"""Containers whose frames are all as long."""
+UNORDERED = RATE_ONLY | {"asf", "asf_stream"}
+"""Containers that cannot say that frames are shown in another order than they are decoded in."""
 _LABELS = {"matroska": "Matroska", "webm": "WebM", "mpegts": "MPEG-TS", "ipod": "M4V"}
 _TS_KINDS = frozenset({"audio", "video"})
 """The MPEG-TS muxer takes anything and marks what it does not know as private data nobody can read."""

@@ -75,6 +75,8 @@ class Encoder:
     """How many it encodes with; None: as many as it likes on the machine."""
     whole_chroma: bool = False
     """Whether each chroma sample must cover as many luma samples as the others: no odd sizes in 4:2:0."""
+    fastest: int | None = None
+    """Frames a second it takes at most; None: any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,13 @@ ENCODERS: dict[str, Encoder] = {
         ),
         Encoder("libx265", "hevc", Scale("crf", 19, 0, 51), "preset", "medium", _X26X, whole_chroma=True),
         Encoder(
-            "libsvtav1", "av1", Scale("crf", 24, 0, 63), "preset", "8", tuple(str(n) for n in range(-1, 14))
+            "libsvtav1",
+            "av1",
+            Scale("crf", 24, 0, 63),
+            "preset",
+            "8",
+            tuple(str(n) for n in range(-1, 14)),
+            fastest=240,
         ),
         Encoder(
             "libvpx-vp9",

@@ -31,6 +31,8 @@ __all__ = ["describe", "is_picture", "probe"]
 RATE_PACKETS = 240
 """Packets looked at to tell a constant rate from a varying one."""
 INDEX_ENTRIES = 4096
+FASTEST = 240
+"""Frames a second above which a rate is doubted."""
 PICTURES = frozenset({"attached_pic", "timed_thumbnails", "still_image"})
 SECOND_BEST = frozenset({"dependent", "hearing_impaired", "visual_impaired", "descriptions"})
 CLOCK = re.compile(r"^(\d{1,6}):(\d{2}):(\d{2}(?:\.\d{1,18})?)$", re.ASCII)
@@ -149,7 +151,7 @@ def _video(container: InputContainer, stream: Any, dump: Dump, origin: Origin) -
         rotation=round(dump.rotation.get(stream.index, 0) / 90) * 90 % 360,
         field_order=field_order(context),
         time_base=stream.time_base,
-        average_rate=stream.average_rate or None,
+        average_rate=_average_rate(stream),
         frame_count=_frame_count(container, stream, origin),
         duration=_duration(container, stream, origin),
         start=_seconds(stream.start_time, stream),
@@ -179,9 +181,19 @@ def _frame_count(container: InputContainer, stream: Any, origin: Origin) -> Know
     if match := COUNT.match(_tag(stream, "NUMBER_OF_FRAMES")):
         return Known(int(match[0]), "from header")
     duration = _duration(container, stream, origin)
-    if stream.type != "video" or stream.codec_context is None or duration is None or not stream.average_rate:
+    if stream.type != "video" or stream.codec_context is None or duration is None:
         return None
-    return Known(round(duration.value * stream.average_rate), "estimated")
+    rate = _average_rate(stream)
+    return None if rate is None else Known(round(duration.value * rate), "estimated")
+
+
+def _average_rate(stream: Any) -> Fraction | None:
+    """Frames a second; in place of what is a clock's ticks a second, which libav takes from H.264 where a
+    Matroska file says nothing, what it guesses from the first frames."""
+    rate, guess = stream.average_rate, stream.guessed_rate
+    if rate and guess and rate > FASTEST and rate > 4 * guess:
+        rate = guess
+    return rate or None
 
 
 def _tag(stream: Any, name: str) -> str:

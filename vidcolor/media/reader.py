@@ -323,7 +323,8 @@ class VideoReader:
         video = self.video
         if self._demuxer.video_done or self._start is not None:
             return False
-        if video.frame_count is not None and video.frame_count.source == "from header":
+        counted = self.info.format != "avi"  # it counts the places of dropped frames, too
+        if counted and video.frame_count is not None and video.frame_count.source == "from header":
             return self._decoder.packets < video.frame_count.value
         if video.duration is None or video.duration.source != "from header":
             return False

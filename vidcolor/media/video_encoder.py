@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -16,7 +16,7 @@ from av.container import OutputContainer
 from vidcolor.errors import OutputError, UsageError
 from vidcolor.frames import ChromaLayout, ColorFrame, ColorTags, VideoInfo
 from vidcolor.media.canvas import Canvas, color_codes
-from vidcolor.media.containers import MOV_FAMILY, RATE_ONLY
+from vidcolor.media.containers import MOV_FAMILY, ONE_RATE, RATE_ONLY, UNORDERED, container_label
 from vidcolor.media.encoder_options import repeatable
 from vidcolor.media.encoders import Encoder, OutputFormat
 from vidcolor.media.muxer import frame_rate, picture_time_base
@@ -29,6 +29,10 @@ _PROGRESSIVE = 1
 """AV_FIELD_PROGRESSIVE."""
 _MOST_REORDERED = 16
 """Frames no encoder reorders more of."""
+_UNEVEN = Fraction(1, 10)
+"""Share by which a frame may be longer or shorter than the others."""
+_ROUNDING = Fraction(3, 2000)
+"""Seconds that it may be so in any film: Matroska rounds to milliseconds."""
 _PARAMETER_LISTS = ("x264-params", "x264opts", "x265-params", "svtav1-params")
 """Options that are lists of options; libav only warns of what it does not know in them."""
 _NOT_UNDERSTOOD = re.compile(r"error parsing|unknown option|invalid value", re.IGNORECASE)
@@ -53,6 +57,7 @@ class VideoEncoder:
         options: dict[str, str],
         shift: Fraction,
         after: int | None = None,
+        notify: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         """Adds the stream to ``output``, whose header is not yet written; the encoder is not yet opened.
 
@@ -65,6 +70,7 @@ class VideoEncoder:
             shift: taken from every time, in seconds.
             after: time of the frame before the first one, which another encoder took, in units of
                 ``time_base``; None: there is none.
+            notify: told where frames cannot keep their times.
         """
         self._entry, self._video, self._shift = entry, video, shift
         self._container_name = output.format.name
@@ -76,6 +82,8 @@ class VideoEncoder:
         self._durations: dict[int, int] = {}
         self._first_pts: int | None = None
         self._last_pts = after
+        self._last_time: Fraction | None = None
+        self._notify = notify
         self._last_dts: int | None = None
         self._typical = 0
 
@@ -99,8 +107,8 @@ class VideoEncoder:
             self.stream.set_display_rotation(video.rotation)
         if self._entry.codec == "hevc" and self._container_name in MOV_FAMILY:
             context.codec_tag = "hvc1"  # Apple's players know H.265 by no other name
-        if self._container_name in RATE_ONLY:
-            context.max_b_frames = 0  # it cannot say that order and time differ
+        if self._container_name in UNORDERED:
+            context.max_b_frames = 0
 
     def open(self, extra: Mapping[str, str]) -> None:
         """Opens the encoder; ``extra`` are the user's own options among those it was made with.
@@ -110,6 +118,8 @@ class VideoEncoder:
             OutputError: it does not take these pictures, or is not there.
         """
         context = self.stream.codec_context
+        if self._entry.fastest is not None and frame_rate(self._video) > self._entry.fastest:
+            raise OutputError(f"{self._entry.name} encodes at most {self._entry.fastest} frames a second.")
         asked = dict(context.options)
         os.environ.setdefault("SVT_LOG", "1")  # errors only; SVT-AV1 writes to standard error by itself
         try:
@@ -150,6 +160,7 @@ class VideoEncoder:
     def _ticks(self, frame: ColorFrame) -> int:
         """The frame's time in units of the result's time base, after the frame before it."""
         time, base = frame.frame.time, self.time_base
+        self._watch_step(time.exact)
         ticks = round((time.exact - self._shift) / base)
         length = round(frame.frame.duration * time.time_base / base)
         if self._last_pts is not None:
@@ -163,6 +174,18 @@ class VideoEncoder:
         self._last_pts = ticks
         self._durations[ticks] = length
         return ticks
+
+    def _watch_step(self, time: Fraction) -> None:
+        """Says once that times vary, where the container has one rate for all frames."""
+        before, self._last_time = self._last_time, time
+        if self._container_name not in ONE_RATE or before is None:
+            return
+        usual = 1 / frame_rate(self._video)
+        if abs(time - before - usual) > max(_UNEVEN * usual, _ROUNDING):
+            self._notify(
+                f"{container_label(self._container_name)} holds one frame rate: the film's frame times vary"
+                " and cannot be kept (.mkv and .mp4 keep them)."
+            )
 
     def _mend_dts(self, packet: Packet) -> None:
         """Replaces a decoding time that cannot be.

@@ -191,6 +191,7 @@ class VideoWriter:
             options=self._options,
             shift=self._cut.shift,
             after=after,
+            notify=self._notify,
         )
         encoder.open(self._given)
         if encoder.header != self._encoder.header:
@@ -295,6 +296,7 @@ class VideoWriter:
             *(self._container, self._entry, self._form, self._video, self.tags),
             options=options,
             shift=self._cut.shift,
+            notify=self._notify,
         )
         # Matroska counts tracks from 1, and attached files are none.
         self._track_number = sum(s.type != "attachment" for s in self._container.streams)

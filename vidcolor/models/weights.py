@@ -124,6 +124,8 @@ def load_weights(path: str | os.PathLike[str]) -> LoadedModel:
     file = Path(path)
     if not file.is_file():
         raise ModelError(f"There is no weights file {str(file)!r}.")
+    if not os.access(file, os.R_OK):
+        raise ModelError(f"{str(file)!r} may not be read by this user.")
     try:
         with SealedFile(file) as stored:
             words = stored.words
