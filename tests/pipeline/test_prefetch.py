@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vidcolor.pipeline.prefetch import prefetch
+from vidcolor.pipeline.prefetch import closing_stage, prefetch
 
 
 def threads() -> set[threading.Thread]:
@@ -85,4 +85,31 @@ def test_of_size_0_each_is_made_while_the_one_before_is_in_use() -> None:
         time.sleep(0.1)
         assert not any(event.is_set() for event in begun[number + 2 :])
     assert list(ahead) == [3]
+    assert not threads()
+
+
+def test_a_stage_that_somebody_is_inside_of_is_closed_when_they_have_left() -> None:
+    """What went wrong is raised, and no "generator already executing" in its place."""
+    stop, inside, let_go = threading.Event(), threading.Event(), threading.Event()
+
+    def stalled() -> Iterator[int]:
+        inside.set()
+        let_go.wait(5)
+        yield 1
+
+    stage = prefetch(stalled(), 1, stop)
+    taker = threading.Thread(target=lambda: list(stage))
+    def fail() -> None:
+        with closing_stage(stage):
+            taker.start()
+            assert inside.wait(5)
+            time.sleep(0.05)
+            threading.Timer(0.2, stop.set).start()
+            threading.Timer(0.3, let_go.set).start()
+            raise KeyError("first")
+
+    with pytest.raises(KeyError, match="first"):
+        fail()
+    taker.join(5)
+    assert not taker.is_alive()
     assert not threads()

@@ -30,7 +30,7 @@ from vidcolor.pipeline.memory import hold_memory
 from vidcolor.pipeline.opening import Notices, frames_ahead, open_film, opened
 from vidcolor.pipeline.options import Progress, RunOptions
 from vidcolor.pipeline.person import Person
-from vidcolor.pipeline.prefetch import prefetch
+from vidcolor.pipeline.prefetch import closing_stage, prefetch
 from vidcolor.pipeline.run import expected_frames
 from vidcolor.pipeline.words import listen
 
@@ -100,8 +100,8 @@ def evaluate_model(
         def samples() -> Iterator[Sample]:
             seen = ColorSeen(reader)
             with (
-                closing(prefetch(reader.frames(), frames_ahead(reader.video), stop)) as frames,
-                closing(prefetch(coloring.frames(frames), _COLORED_AHEAD, stop)) as colors,
+                closing_stage(prefetch(reader.frames(), frames_ahead(reader.video), stop)) as frames,
+                closing_stage(prefetch(coloring.frames(frames), _COLORED_AHEAD, stop)) as colors,
             ):
                 for colored in colors:
                     frame = colored.frame

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing as closed_after
 from typing import Any, NamedTuple
 
 import cv2
@@ -20,7 +19,7 @@ from vidcolor.motion import FlowFinder, scaled, warp
 from vidcolor.pipeline.advice import Adviser, Divider, with_following
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.likeness import reach
-from vidcolor.pipeline.prefetch import prefetch, setting
+from vidcolor.pipeline.prefetch import closing_stage, prefetch, setting
 from vidcolor.pipeline.retrace import alike, believed, found_again
 from vidcolor.temporal.anchors import Span, Step, carry_size, find_spans, fine_size
 from vidcolor.temporal.blend import load_blend
@@ -125,8 +124,8 @@ class Anchored:
             return
         stop = threading.Event()
         with (
-            closed_after(prefetch(self._looked_onward(self._spans(shots)), 0, stop)) as spans,
-            closed_after(prefetch(self._carried(spans), _DECIDED_AHEAD, stop)) as decided,
+            closing_stage(prefetch(self._looked_onward(self._spans(_until(stop, shots))), 0, stop)) as spans,
+            closing_stage(prefetch(self._carried(spans), _DECIDED_AHEAD, stop)) as decided,
             setting(stop),
         ):
             yield from map(self._finished, decided)
@@ -291,3 +290,11 @@ def _mixed(one: Chroma, other: Chroma, weight: _Map) -> Chroma:
     """``other`` where the weight is 1, ``one`` where it is 0; ``(H, W)`` as the two."""
     mixed: Chroma = np.rint(one + weight[..., None] * (other.astype(np.float32) - one)).astype(one.dtype)
     return mixed
+
+
+def _until(stop: threading.Event, shots: Iterable[tuple[Frame, bool]]) -> Iterator[tuple[Frame, bool]]:
+    """No more of them once nobody wants them."""
+    for item in shots:
+        if stop.is_set():
+            return
+        yield item

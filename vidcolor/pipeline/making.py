@@ -19,7 +19,7 @@ from vidcolor.pipeline.coloring import Coloring
 from vidcolor.pipeline.opening import frames_ahead
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.pipeline.parts import Border, Feed, starting_at
-from vidcolor.pipeline.prefetch import prefetch, setting
+from vidcolor.pipeline.prefetch import closing_stage, prefetch, setting
 from vidcolor.pipeline.work import Gap, WorkFolder
 
 __all__ = ["joined", "made_in_parts", "made_whole"]
@@ -35,8 +35,8 @@ def made_whole(
     stop = threading.Event()
     # Left in reverse, whatever happens: the threads first, and only then what they read and write.
     with (
-        closing(prefetch(reader.frames(writer.copy), frames_ahead(video), stop)) as frames,
-        closing(prefetch(coloring.frames(frames), frames_ahead(video), stop)) as colored,
+        closing_stage(prefetch(reader.frames(writer.copy), frames_ahead(video), stop)) as frames,
+        closing_stage(prefetch(coloring.frames(frames), frames_ahead(video), stop)) as colored,
         setting(stop),
     ):
         for frame in colored:
@@ -54,11 +54,13 @@ def made_in_parts(
 ) -> Generator[None, None, None]:
     """Makes the parts that are missing; stops after each frame written."""
     while (gap := work.gap()) is not None:
-        stop = threading.Event()
+        stop, ahead = threading.Event(), frames_ahead(video)
         with (
             _frames_left(reader, gap.before, again) as left,
-            closing(prefetch(left, frames_ahead(video), stop)) as frames,
-            closing(prefetch(_colored(frames, coloring, video, gap), frames_ahead(video), stop)) as colored,
+            closing_stage(prefetch(left, ahead, stop)) as frames,
+            closing_stage(
+                prefetch(_colored(frames, coloring, video, gap), frames_ahead(video), stop)
+            ) as colored,
             closing(_written(colored, coloring, writer, work, gap.last_ticks)) as items,
             setting(stop),
         ):

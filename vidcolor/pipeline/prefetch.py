@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-__all__ = ["STAGE", "prefetch", "setting"]
+__all__ = ["STAGE", "closing_stage", "prefetch", "setting"]
 
 T = TypeVar("T")
 
@@ -88,6 +89,29 @@ def prefetch(items: Iterable[T], size: int, stop: threading.Event | None = None)
     finally:
         gone.set()
         thread.join(_GRACE_SECONDS)
+
+
+@contextmanager
+def closing_stage(stage: Generator[T]) -> Iterator[Generator[T]]:
+    """Closes a stage on the way out, once nobody is inside of it any more.
+
+    A thread that was left behind may be, and leaves it when the stage's ``stop`` is set: closing it at once
+    would raise a ValueError in the place of what went wrong.
+    """
+    try:
+        yield stage
+    finally:
+        latest = time.monotonic() + _GRACE_SECONDS
+        while True:
+            try:
+                stage.close()
+                break
+            except ValueError as error:
+                if str(error) != "generator already executing":
+                    raise
+            if time.monotonic() > latest:
+                break
+            time.sleep(_POLL_SECONDS / 2)
 
 
 @contextmanager
