@@ -99,6 +99,7 @@ def test_a_stage_that_somebody_is_inside_of_is_closed_when_they_have_left() -> N
 
     stage = prefetch(stalled(), 1, stop)
     taker = threading.Thread(target=lambda: list(stage))
+
     def fail() -> None:
         with closing_stage(stage):
             taker.start()
