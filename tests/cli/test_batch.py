@@ -21,6 +21,7 @@ from tests.cli.test_app import source_env
 from tests.clips import decode_luma, decode_pts, make_clip, packets
 from vidcolor.cli import main
 from vidcolor.cli.batch import command
+from vidcolor.cli.batch_progress import BatchReporter
 from vidcolor.pipeline.batch import loop
 from vidcolor.pipeline.batch.loop import BatchOptions, Event
 from vidcolor.pipeline.batch.report import Totals
@@ -132,6 +133,16 @@ class TestWhatItSays:
             "  seconds         2.0",
             r"  failed: b\n.mp4: it is bad",
         ]
+
+    def test_a_film_is_named_once(self, capsys: Capture) -> None:
+        reporter = BatchReporter(bar=False, quiet=False, events=False, debug=False)
+        reporter.tell(Event("failed", "a.mp4", {"message": "a.mp4 is not a media file"}))
+        assert capsys.readouterr().err == "vidcolor: failed: a.mp4: is not a media file\n"
+
+    def test_where_there_was_nothing_to_do(self, capsys: Capture) -> None:
+        reporter = BatchReporter(bar=False, quiet=False, events=False, debug=False)
+        reporter.tell(Event("summary", None, {"state": "failed", "totals": Totals.of([], 0.1)}))
+        assert capsys.readouterr().err == ""
 
     def test_quietly(self, capsys: Capture) -> None:
         assert main(["batch", "in", "-o", "out", "-q"]) == 1

@@ -139,7 +139,7 @@ def test_intervals_are_over_shots(tmp_path: Path) -> None:
     assert psnr["low"] < psnr["mean"] < psnr["high"]
     data = evaluate_pair(result, truth, RunOptions(end=Fraction(2))).data
     assert data["figures"]["ciede2000"]["low"] is None
-    assert data["notices"] == ["There are no intervals: they are over shots, and 2 are too few."]
+    assert data["notices"] == ["There are no intervals: they are over shots, and a film needs 5, not 2."]
 
 
 # Wrong pairings

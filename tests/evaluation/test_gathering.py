@@ -132,7 +132,7 @@ def test_what_is_not_on_the_machine_is_left_out_with_a_word(monkeypatch: pytest.
         monkeypatch.setitem(sys.modules, name, None)
     perceptual = Perceptual()
     assert perceptual.left_out == dict.fromkeys(
-        ("lpips", "fid"), "it needs the extra: pip install 'vidcolor[perceptual]'"
+        ("lpips", "fid"), "its extra is not installed: pip install 'vidcolor[perceptual]'"
     )
     assert perceptual.add(noise(0, 40, 40, 3), noise(1, 40, 40, 3)) == {}
     assert perceptual.fid() is None

@@ -84,7 +84,7 @@ class BatchReporter(Reporter):
         elif event.kind == "failed":
             if self._debug and "traceback" in facts:
                 write(facts["traceback"])
-            self.say(f"failed: {name}: {facts['message']}")
+            self.say(_failed(name or "", facts["message"]))
 
     def _summary(self, state: str, totals: Totals) -> None:
         self._close_bar()
@@ -93,8 +93,8 @@ class BatchReporter(Reporter):
             emit_json(event="summary", state=state, **totals.to_dict(), failed=failed)
         if state == "stopped":
             self.say("stopped; the same command goes on from here")
-        lines = [] if self._quiet else _table(totals)
-        lines += [f"  failed: {printable(name)}: {printable(why)}" for name, why in totals.failed]
+        lines = [] if self._quiet or not any(totals.counts.values()) else _table(totals)
+        lines += [f"  {printable(_failed(name, why))}" for name, why in totals.failed]
         if lines:
             write("\n".join(lines) + "\n")
 
@@ -120,6 +120,11 @@ class BatchReporter(Reporter):
         )
         self._bar.update(self._ended - self._bar.n)
         self._bar.refresh()
+
+
+def _failed(name: str, why: str) -> str:
+    """Names the film once: what went wrong often begins with it too."""
+    return f"failed: {name}: {why.removeprefix(f'{name} ')}"
 
 
 def _table(totals: Totals) -> list[str]:

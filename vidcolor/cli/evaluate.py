@@ -78,7 +78,8 @@ _OF_MODELS = (
     "--every",
     type=TIME,
     metavar="TIME",
-    help="Of a film, how far apart the frames are that are compared one by one.  [0.5s when not said]",
+    show_default="0.5s",
+    help="Of a film, how far apart the frames are that are compared one by one.",
 )
 @setting(EvaluateOptions, "split", "--split", help="Which part of a data set.")
 @setting(

@@ -22,7 +22,7 @@ def setting(owner: type, field: str, *names: str, **more: Any) -> Callable[[Any]
     if get_origin(hint) is Literal:
         more["type"] = click.Choice(get_args(hint))
     if default not in (None, ()):
-        more["show_default"] = True
+        more.setdefault("show_default", True)
     return click.option(*names, field, default=default, **more)
 
 

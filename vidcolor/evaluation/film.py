@@ -15,6 +15,7 @@ from typing import Any
 
 from vidcolor import __version__
 from vidcolor.color.chroma import ChromaMaker
+from vidcolor.evaluation.intervals import LEAST
 from vidcolor.evaluation.measure import FilmFigures
 from vidcolor.evaluation.options import EvaluateOptions
 from vidcolor.evaluation.outcome import FORMAT, Gallery, Outcome
@@ -243,11 +244,11 @@ def _outcome(
     data: dict[str, Any] = {"format": FORMAT, "vidcolor": __version__, "kind": kind, **told}
     data["film"] = {"width": video.width, "height": video.height, "rate": rate_text(video)}
     height, width = measured.size
+    truths = {"frames": measured.stills.count, "every_seconds": float(options.every)}
     data["measured"] = {
         "width": width,
         "height": height,
-        "frames": measured.stills.count,
-        "every_seconds": float(options.every),
+        **({} if measured.truth is None else truths),
         "seed": options.seed,
         "unit": "shot",
     }
@@ -260,6 +261,7 @@ def _outcome(
         if true is not None and true < _HARDLY_ANY:
             words(f"The truth has hardly any colour (colourfulness {true:.1f}): the figures say little.")
         if data["figures"]["psnr"]["low"] is None:
-            words(f"There are no intervals: they are over shots, and {film['shots']} are too few.")
+            shots = film["shots"]
+            words(f"There are no intervals: they are over shots, and a film needs {LEAST}, not {shots}.")
     data["notices"] = list(words.said)
     return Outcome(data, measured.gallery() if options.pictures else Gallery())

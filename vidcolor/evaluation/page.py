@@ -95,10 +95,11 @@ def _facts(data: Mapping[str, Any]) -> Iterable[tuple[str, object]]:
     film = data["film"]
     yield "film", f"{film['width']} × {film['height']}, {film['rate']} frames a second"
     span = " to ".join(clock_text(data[end]) for end in ("first_seconds", "last_seconds"))
-    yield "measured", f"{data['frames']} frames, {span}, {counted(data['shots'], 'shot')}"
+    yield "measured", f"{counted(data['frames'], 'frame')}, {span}, {counted(data['shots'], 'shot')}"
     yield "measured at", f"{measured['width']} × {measured['height']}"
     if data["kind"] != "result":
-        yield "beside the truth", f"{measured['frames']} frames, {measured['every_seconds']:g} s apart"
+        frames = counted(measured["frames"], "frame")
+        yield "beside the truth", f"{frames}, {measured['every_seconds']:g} s apart"
 
 
 # Figures
@@ -331,7 +332,7 @@ def _strips(data: Mapping[str, Any], gallery: Gallery) -> str:
 
 def _strip(panel: Panel) -> str:
     facts = panel.facts
-    lines = [f"<b>{clock_text(facts['start'])}</b>", f"{facts['frames']} frames"]
+    lines = [f"<b>{clock_text(facts['start'])}</b>", counted(facts["frames"], "frame")]
     if "ciede2000" in facts:
         lines.append(f"ΔE {facts['ciede2000']:.2f}, {facts['psnr']:.2f} dB")
     lines.append(f"colourfulness {facts['colorfulness']:.1f}")

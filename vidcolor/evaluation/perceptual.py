@@ -89,7 +89,7 @@ def _package(name: str) -> Any:
     try:
         return import_module(name)
     except (ImportError, RuntimeError):
-        raise _MissingError("it needs the extra: pip install 'vidcolor[perceptual]'") from None
+        raise _MissingError("its extra is not installed: pip install 'vidcolor[perceptual]'") from None
 
 
 def load_lpips() -> Distance:

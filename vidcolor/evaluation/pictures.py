@@ -337,7 +337,7 @@ class _Gathered:
     def outcome(self, told: dict[str, Any], words: Notices) -> Outcome:
         options = self._options
         if self.count < LEAST:
-            words(f"There are no intervals: {self.count} pictures are too few.")
+            words(f"There are no intervals: a set needs {LEAST} pictures for them, not {self.count}.")
         figures = self._stills.figures(options.seed)
         groups = self._groups.found(options.seed)
         fid = self._perceptual.fid()
