@@ -23,13 +23,10 @@ from vidcolor.pipeline.prefetch import closing_stage, prefetch, setting
 from vidcolor.pipeline.retrace import alike, believed, found_again
 from vidcolor.temporal.anchors import Span, Step, carry_size, find_spans, fine_size
 from vidcolor.temporal.blend import load_blend
+from vidcolor.temporal.opinions import agreed, counted_on, weight_of
 from vidcolor.temporal.propagate import Chroma, Mixed, Propagator
 
 __all__ = ["Anchored", "ColoredAnchor"]
-
-_KEPT = 0.9
-"""Of what is carried to an anchor with full belief; the rest is the network's, so that an error does not
-travel through a whole shot. What an adviser said is kept whole."""
 
 _KNOWN = 0.9
 """From which on what was carried to a pixel is what it is."""
@@ -57,6 +54,10 @@ class _Decided(NamedTuple):
     """How far it is what an adviser said, ``(h, w)`` in [0, 1] at the fine size; None: nowhere."""
     known: _Map | None = None
     """How far it is known what advisers say, ``(h, w)``; None where ``firm`` is."""
+    votes: _Map | None = None
+    """How many of the network's opinions it is the mean of, ``(h, w)`` from 1 on; None: one."""
+    foreseen: _Map | None = None
+    """How far the next anchor's is among them, ``(h, w)`` in [0, 1]; None: nowhere."""
 
 
 class _ColoredSpan(NamedTuple):
@@ -161,22 +162,26 @@ class Anchored:
         chroma = own.pop("chroma")
         self._given = None if chroma is None else (pts, _Decided(chroma, **own))
 
-    def _opened(self, anchor: Step) -> _Decided:
-        """The colour of an anchor that none was carried to."""
+    def _opened(self, span: Span) -> _Decided:
+        """The colour of a span's anchor that none was carried to."""
+        anchor = span.steps[0]
         given, self._given = self._given, None
         if given is not None and given[0] == anchor.frame.time.pts:
             return given[1]
-        return self._decided(anchor)
+        return self._advised(anchor, *self._foretold(span))
 
     def _spans(self, shots: Iterable[tuple[Frame, bool]]) -> Iterator[_ColoredSpan]:
         self._refuse_long_sides()
         opening: _Decided | None = None
         known = self._is_wanted, self._is_settled
         for span in find_spans(self._looked_ahead(shots), self._size, self._depth, self._every, *known):
+            self._colorist.forget_before(span.steps[0].frame.time.pts)
             if opening is None:
-                opening = self._opened(span.steps[0])
+                opening = self._opened(span)
             self._latest = span.steps[0].frame.time.pts, opening
-            closing = None if span.closing is None else self._decided(span.closing, span, opening)
+            closing = None
+            if span.closing is not None:
+                closing = self._advised(span.closing, *self._kept(span, opening))
             yield _ColoredSpan(span, opening, closing)
             opening = closing
 
@@ -206,12 +211,51 @@ class Anchored:
         chroma = self._carrier.enlarged(found) if isinstance(found, Mixed) else found
         return ColorFrame(frame, *self._make.held(frame.luma, chroma))
 
-    def _decided(self, anchor: Step, span: Span | None = None, opening: _Decided | None = None) -> _Decided:
-        """The colour of an anchor; what the anchor before it says is kept where it is believed."""
-        own = self._chroma(anchor.frame)
-        chroma, firm, known = own, None, None
-        if span is not None and opening is not None:
-            chroma, firm, known = self._kept(span, opening, own)
+    def _foretold(self, span: Span) -> tuple[Chroma, _Decided]:
+        """What the network says of a shot's first frame, and its mean with what it says of the next anchor.
+
+        Nothing is carried to that frame, and without the other an accident at it would colour the whole span.
+        """
+        own = self._chroma(span.steps[0].frame)
+        if span.closing is None:
+            return own, _Decided(own)
+        carried, belief = self._carrier.onto_opening(span, self._chroma(span.closing.frame))
+        chroma = self._agreed(own, carried, belief * np.float32(0.5), np.ones_like(belief))
+        return own, _Decided(chroma, votes=1 + belief, foreseen=belief)
+
+    def _kept(self, span: Span, opening: _Decided) -> tuple[Chroma, _Decided]:
+        """What the network says of a closing anchor, and its mean with what is carried there, how far that is
+        firm, and where that is known."""
+        assert span.closing is not None
+        assert span.closing.way is not None
+        own = self._chroma(span.closing.frame)
+        carried, belief = self._carrier.onto_closing(span, opening.chroma)
+        places = scaled(span.closing.way.places, *self._fine)
+        votes = np.ones_like(belief) if opening.votes is None else warp(opening.votes, places)
+        foreseen = np.zeros_like(belief) if opening.foreseen is None else warp(opening.foreseen, places)
+        chroma = self._agreed(own, carried, weight_of(belief, votes, foreseen), votes)
+        votes = counted_on(belief, votes, foreseen)
+        if opening.firm is None:
+            return own, _Decided(chroma, votes=votes)
+        assert opening.known is not None
+        first = span.steps[0]
+        way = found_again(self._finder, span.closing.way, span.closing.picture, first.picture)
+        places = scaled(way.places, *self._fine)
+        trusted = believed(alike(way, span.closing.fine, first.fine))
+        firm, known = (trusted * warp(plane, places) for plane in (opening.firm, opening.known))
+        height, width = own.shape[:2]
+        moved = warp(opening.chroma, scaled(way.places, height, width))
+        weight: Any = cv2.resize(firm, (width, height), interpolation=cv2.INTER_LINEAR)
+        return own, _Decided(_mixed(chroma, moved, weight), firm, known, votes)
+
+    def _agreed(self, own: Chroma, carried: Chroma, weight: _Map, votes: _Map) -> Chroma:
+        found = agreed(own, carried, weight, votes, self._make.output.bit_depth)
+        rounded: Chroma = np.rint(found).astype(own.dtype)
+        return rounded
+
+    def _advised(self, anchor: Step, own: Chroma, decided: _Decided) -> _Decided:
+        """An anchor's colour once all advisers were asked; ``own`` is what the network says of it."""
+        chroma, firm, known = decided.chroma, decided.firm, decided.known
         for adviser in self._advisers:
             said = adviser.at(anchor.frame)
             if said is None:
@@ -230,34 +274,13 @@ class Anchored:
                 sure = self._small(said.known)
                 known = sure if known is None else np.maximum(known, sure)
         if firm is None or known is None or firm.max() < _NOTHING:
-            return _Decided(chroma)
-        return self._spread(anchor, own, chroma, firm, known)
+            return decided._replace(chroma=chroma, firm=None, known=None)
+        chroma, firm, known = self._spread(anchor, own, chroma, firm, known)
+        return decided._replace(chroma=chroma, firm=firm, known=known)
 
-    def _kept(self, span: Span, opening: _Decided, own: Chroma) -> tuple[Chroma, _Map | None, _Map | None]:
-        """A closing anchor's own colour mixed with what is carried to it, how far that is firm, and where
-        that is known."""
-        carried, belief = self._carrier.onto_closing(span, opening.chroma)
-        kept, firm, known = _KEPT * belief, None, None
-        if opening.firm is not None:
-            assert span.closing is not None
-            assert span.closing.way is not None
-            assert opening.known is not None
-            first = span.steps[0]
-            way = found_again(self._finder, span.closing.way, span.closing.picture, first.picture)
-            places = scaled(way.places, *self._fine)
-            trusted = believed(alike(way, span.closing.fine, first.fine))
-            firm = trusted * warp(opening.firm, places)
-            known = trusted * warp(opening.known, places)
-        height, width = own.shape[:2]
-        weight: Any = cv2.resize(kept, (width, height), interpolation=cv2.INTER_LINEAR)
-        chroma = _mixed(own, carried, weight)
-        if firm is not None:
-            moved = warp(opening.chroma, scaled(way.places, height, width))
-            weight = cv2.resize(firm, (width, height), interpolation=cv2.INTER_LINEAR)
-            chroma = _mixed(chroma, moved, weight)
-        return chroma, firm, known
-
-    def _spread(self, anchor: Step, own: Chroma, chroma: Chroma, firm: _Map, known: _Map) -> _Decided:
+    def _spread(
+        self, anchor: Step, own: Chroma, chroma: Chroma, firm: _Map, known: _Map
+    ) -> tuple[Chroma, _Map, _Map]:
         """What is firm brought to what belongs to it, where nobody knows whether it is."""
         unit = 2 ** (self._make.output.bit_depth - 8)
         guide: Any = np.dstack((anchor.fine, averaged(own, *self._fine) / unit)).astype(np.float32)
@@ -267,7 +290,7 @@ class Anchored:
         found = firm.ravel()[source] * near.nearness * (1 - known)
         found = np.where(near.source < 0, 0, found).astype(np.float32)
         if found.max() < _NOTHING:
-            return _Decided(chroma, firm, known)
+            return chroma, firm, known
         colour = averaged(chroma, *self._fine).reshape(-1, 2)[source].astype(np.float32)
         height, width = chroma.shape[:2]
         # Ways from neighbouring pixels may start apart.
@@ -275,14 +298,13 @@ class Anchored:
         larger: Any = cv2.resize(planes, (width, height), interpolation=cv2.INTER_LINEAR)
         colour = larger[..., :2] / np.maximum(larger[..., 2:], np.float32(1e-6))
         chroma = _mixed(chroma, colour, larger[..., 2])
-        return _Decided(chroma, np.maximum(firm, found), np.maximum(known, found))
+        return chroma, np.maximum(firm, found), np.maximum(known, found)
 
     def _small(self, plane: _Map) -> _Map:
         """A plane at the fine size."""
         return averaged(plane, *self._fine)
 
     def _chroma(self, frame: Frame) -> Chroma:
-        self._colorist.forget_before(frame.time.pts)
         return np.dstack(self._make(frame.luma, self._colorist.own(frame)))
 
 

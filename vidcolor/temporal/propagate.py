@@ -108,12 +108,13 @@ class Propagator:
 
     def look_onward(self, span: Span) -> None:
         """Finds the way from every frame of a span to the anchor after it, where there is one and nobody has
-        yet; :meth:`between` would. It needs no colours, and may be done in another thread."""
+        yet, of the span's own anchor only where it starts a shot; :meth:`between` would. It needs no colours,
+        and may be done in another thread."""
         later = span.closing
         if later is None or span.steps[-1].onward is not None:
             return
         tracker = Tracker(self._flow, later.picture)
-        for step in reversed(span.steps[1:]):
+        for step in reversed(span.steps if span.starts_shot else span.steps[1:]):
             assert later.back is not None
             assert later.forth is not None
             step.onward = tracker.step(step.picture, later.forth, later.back)
@@ -148,10 +149,16 @@ class Propagator:
         """What a span's anchor says of the next one: its chroma ``(H, W, 2)``, and how far that is to be
         believed, ``(h, w)`` in [0, 1] at :func:`~vidcolor.temporal.anchors.fine_size`."""
         assert span.closing is not None
-        step, way = span.closing, span.closing.way
-        assert way is not None
-        moved = warp(opening, scaled(way.places, *opening.shape[:2]))
-        return moved, belief(way, step.fine, span.steps[0].fine)
+        assert span.closing.way is not None
+        return _carried_to(span.closing, span.closing.way, opening, span.steps[0])
+
+    def onto_opening(self, span: Span, closing: Chroma) -> tuple[Chroma, _Float]:
+        """What the next anchor says of the first of a shot, likewise."""
+        assert span.closing is not None
+        self.look_onward(span)
+        first = span.steps[0]
+        assert first.onward is not None
+        return _carried_to(first, first.onward, closing, span.closing)
 
     def _mixed(
         self, pairs: Sequence[tuple[Step, Way | None]], far: list[float], before: _Anchor, after: _Anchor
@@ -244,6 +251,11 @@ class Propagator:
                 cv2.addWeighted(codes, 1, _at_size(plane, height, width), unit, neutral, dtype=depth)
             )
         return cv2.merge(planes)
+
+
+def _carried_to(step: Step, way: Way, chroma: Chroma, anchor: Step) -> tuple[Chroma, _Float]:
+    moved = warp(chroma, scaled(way.places, *chroma.shape[:2]))
+    return moved, belief(way, step.fine, anchor.fine)
 
 
 def _moved(anchor: _Anchor, way: Way) -> Any:

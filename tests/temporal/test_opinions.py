@@ -1,0 +1,70 @@
+"""Opinions of one colour: how much each counts, and what becomes of colours that nobody agrees on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vidcolor.temporal.opinions import MOST, agreed, counted_on, weight_of
+
+SIZE = (24, 32)
+
+
+def plane(value: float) -> np.ndarray:
+    return np.full(SIZE, value, np.float32)
+
+
+def chroma(cb: float, cr: float, bit_depth: int = 8) -> np.ndarray:
+    """Of one colour, ``cb`` and ``cr`` from neutral in 8-bit codes."""
+    codes = np.array((128 + cb, 128 + cr)) * 2 ** (bit_depth - 8)
+    return np.broadcast_to(codes.round(), (*SIZE, 2)).astype(np.uint8 if bit_depth == 8 else np.uint16)
+
+
+def test_every_opinion_counts_the_same() -> None:
+    """Of full belief: the first hears the second, and each later one is one more of a mean."""
+    foreseen, votes = plane(1), plane(2)
+    shares = list[float]()
+    for _ in range(12):
+        shares.append(float(weight_of(plane(1), votes, foreseen)[0, 0]))
+        votes, foreseen = counted_on(plane(1), votes, foreseen), plane(0)
+    assert shares[0] == 1  # its own is in it
+    assert shares[1:8] == pytest.approx([n / (n + 1) for n in range(2, 9)])
+    assert shares[8:] == pytest.approx([MOST / (MOST + 1)] * 4)
+    assert votes.max() == MOST
+
+
+@pytest.mark.parametrize("belief", [0.0, 0.3])
+def test_what_is_not_believed_hardly_counts(belief: float) -> None:
+    assert weight_of(plane(belief), plane(4), plane(0)).max() <= belief
+    assert counted_on(plane(belief), plane(4), plane(0)) == pytest.approx(1 + 4 * belief)
+
+
+@pytest.mark.parametrize("bit_depth", [8, 10])
+def test_two_that_say_the_same_are_as_loud(bit_depth: int) -> None:
+    one = chroma(-30, 40, bit_depth)
+    found = agreed(one, one, plane(0.5), plane(1), bit_depth)
+    assert found.dtype == np.float32
+    assert np.abs(found - one).max() < 1e-3 * 2**bit_depth
+
+
+@pytest.mark.parametrize("bit_depth", [8, 10])
+def test_two_that_differ_fade(bit_depth: int) -> None:
+    loud, grey, opposite = (chroma(c, -c, bit_depth) for c in (40, 0, -40))
+    unit = 2 ** (bit_depth - 8)
+    for other in (grey, opposite):
+        found = (agreed(loud, other, plane(0.5), plane(1), bit_depth) - 128 * unit) / unit
+        mean = ((loud.astype(float) + other) / 2 - 128 * unit) / unit
+        assert np.abs(found).max() <= 0.4 * np.abs(mean).max() + 1e-3
+    # What is pale fades by little: nobody would see it.
+    pale = agreed(chroma(4, -4, bit_depth), grey, plane(0.5), plane(1), bit_depth) / unit - 128
+    assert np.abs(pale).max() > 0.75 * 2
+
+
+def test_a_third_opinion_only_takes_its_part() -> None:
+    found = agreed(chroma(0, 0), chroma(30, 30), weight_of(plane(1), plane(2), plane(0)), plane(2), 8)
+    assert found == pytest.approx(128 + 30 * 2 / 3, abs=0.01)
+
+
+def test_where_nothing_is_carried_it_is_the_own() -> None:
+    own = chroma(12, 20)
+    assert np.array_equal(agreed(own, chroma(-60, -60), plane(0), plane(1), 8), own)

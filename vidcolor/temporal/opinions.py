@@ -1,0 +1,76 @@
+"""Several opinions of one thing's colour: what the network says of it at one anchor, and at the next ones.
+
+Each counts as much as any other, so that an accident at a shot's first frame does not last as long as the
+shot; where the first two differ loudly the network does not know, and their colour fades.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["MOST", "agreed", "counted_on", "weight_of"]
+
+_Map: TypeAlias = npt.NDArray[np.float32]
+
+MOST = 9.0
+"""Opinions that a colour counts as at most: later ones still move it, as things change."""
+_LOUD = 12.0
+"""Chroma, in 8-bit codes, from which on colours fade that nobody agrees on; below, nobody sees it."""
+_NEAR = 9
+"""Samples over which chroma and its differences are averaged."""
+
+
+def weight_of(belief: _Map, votes: _Map, foreseen: _Map) -> _Map:
+    """The share ``(h, w)`` in [0, 1] that a carried colour has beside an anchor's own.
+
+    Args:
+        belief: in what is carried, ``(h, w)`` in [0, 1].
+        votes: opinions that it is the mean of, from 1 on.
+        foreseen: how far the anchor's own is among them already, in [0, 1].
+    """
+    return belief * np.maximum(votes / (votes + 1), foreseen)
+
+
+def counted_on(belief: _Map, votes: _Map, foreseen: _Map) -> _Map:
+    """The opinions that an anchor's colour is the mean of, when it has that share of a carried one."""
+    return np.minimum(1 + belief * (votes - foreseen), np.float32(MOST))
+
+
+def agreed(
+    own: npt.NDArray[Any], carried: npt.NDArray[Any], weight: _Map, votes: _Map, bit_depth: int
+) -> Any:
+    """One colour of two: their mean, and less of it where they differ.
+
+    A second opinion is believed as far as it is like the first: each place keeps the share
+    (c + l²) / (c + l² + d) of its colour, c being the mean's squared chroma and d the squared difference,
+    each a mean over its surroundings, and l what is loud. Later opinions find a mean of several, and only
+    take their part in it.
+
+    Args:
+        own, carried: Cb and Cr of a frame, ``(H, W, 2)``, codes of ``bit_depth``.
+        weight: of the carried one, ``(h, w)`` in [0, 1], see :func:`weight_of`.
+        votes: opinions that it is the mean of, ``(h, w)``.
+
+    Returns:
+        ``(H, W, 2)`` float32, in codes.
+    """
+    size = own.shape[1::-1]
+    unit, neutral = np.float32(2.0 ** (bit_depth - 8)), np.float32(2.0 ** (bit_depth - 1))
+    share: Any = cv2.resize(weight, size, interpolation=cv2.INTER_LINEAR)[..., None]
+    apart = carried.astype(np.float32) - own
+    chroma = own - neutral + share * apart
+    doubt: Any = cv2.resize(
+        weight * (1 - weight) * np.clip(2 - votes, 0, 1), size, interpolation=cv2.INTER_LINEAR
+    )
+    kept = _around(chroma) + (_LOUD * unit) ** 2
+    chroma *= (kept / (kept + 4 * doubt * _around(apart)))[..., None]
+    return chroma + neutral
+
+
+def _around(chroma: _Map) -> Any:
+    """Its squared length ``(H, W)``, as a mean over the surroundings of each place."""
+    return cv2.blur(np.square(chroma).sum(-1), (_NEAR, _NEAR))
