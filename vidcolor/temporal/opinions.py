@@ -18,7 +18,7 @@ _Map: TypeAlias = npt.NDArray[np.float32]
 
 MOST = 9.0
 """Opinions that a colour counts as at most: later ones still move it, as things change."""
-_LOUD = 12.0
+_LOUD = 16.0
 """Chroma, in 8-bit codes, from which on colours fade that nobody agrees on; below, nobody sees it."""
 _NEAR = 9
 """Samples over which chroma and its differences are averaged."""
