@@ -294,6 +294,14 @@ def test_a_published_split_is_kept(tmp_path: Path) -> None:
     assert [entry["split"] for entry in lines(one)] == ["test"] * 3 + ["train"] * 9
 
 
+def test_names_of_a_published_split_that_are_not_there_are_told(tmp_path: Path) -> None:
+    folder = photographs(tmp_path / "in", 10)
+    names = "".join(f"{n:03}.png train\n" for n in range(10))
+    (tmp_path / "split.txt").write_text(names + "elsewhere/1.png test\n011 test\n")
+    _, summary = build(tmp_path, folder, split_file=tmp_path / "split.txt")
+    assert summary.notices == ("2 names of the split not found, such as 'elsewhere/1.png'.",)
+
+
 def test_exif_is_read_and_obeyed(tmp_path: Path) -> None:
     from PIL import Image
 

@@ -47,6 +47,7 @@ from vidcolor.media.metadata import film_metadata
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.skim import Needed
 from vidcolor.temporal.shots import small_luma
+from vidcolor.wording import counted
 
 __all__ = ["build_dataset"]
 
@@ -149,6 +150,9 @@ class _Build:
             else:
                 self._picture(source, number, part)
         self._collector.drain()
+        missing = self._lists.missing if self._lists else []
+        if missing:
+            self._notify(f"{counted(len(missing), 'name')} of the split not found, such as {missing[0]!r}.")
 
     # Films
 
