@@ -93,7 +93,7 @@ def evaluate_set(
     run, options = run or RunOptions(), options or EvaluateOptions()
     pictures, part = chosen(Path(folder), options)
     hold_memory()
-    loaded = resolve_model(run.model)
+    loaded = resolve_model(run.model, run.read)
     words = Notices(notify)
     reading = _Reading(pictures, options, words, len(pictures))
     gathered = _Gathered(options)
@@ -108,7 +108,12 @@ def evaluate_set(
         "input": os.fspath(folder),
         "part": part,
         "model": loaded.label,
-        "coloured": {"network_size": run.network_size, "saturation": run.saturation, "label": run.label},
+        "coloured": {
+            "network_size": run.network_size,
+            "saturation": run.saturation,
+            "label": run.label,
+            "read": ["=".join(pair) for pair in run.read],
+        },
     }
     return gathered.outcome(told, words)
 

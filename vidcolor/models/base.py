@@ -42,6 +42,8 @@ class ColorModel(nn.Module):
     (:mod:`vidcolor.pipeline.second_look`); 0: a picture is looked at once. Calling a model is one look."""
     space: spaces.Space = "ab"
     """What :meth:`raw` speaks in."""
+    readings: tuple[str, ...] = ()
+    """Options that only say how an answer becomes colour, so that they can be others than in training."""
 
     def raw(self, lightness: Tensor, hints: Tensor | None = None, condition: Tensor | None = None) -> Tensor:
         """What the network itself says; training compares this with the truth.
