@@ -62,7 +62,10 @@ class ColorModel(nn.Module):
 
     def ab_at_grain(self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> Tensor:
         """ab in Lab units, ``(B, 2, H/grain, W/grain)``; arguments as :meth:`forward`, already padded."""
-        return self.to_ab(self.raw(lightness, hints, condition), self.at_grain(lightness))
+        raw = self.raw(lightness, hints, condition)
+        # In half precision colour arithmetic and means over bins would be off by several units of ab.
+        with torch.autocast(raw.device.type, enabled=False):
+            return self.to_ab(raw.float(), self.at_grain(lightness.float()))
 
     def predict(self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> Tensor:
         """Arguments and result as :meth:`forward`, sizes already padded."""
