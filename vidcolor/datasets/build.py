@@ -29,6 +29,7 @@ from vidcolor.datasets.images import (
     Box,
     Crop,
     Rgb,
+    beyond_tint,
     bin_counts,
     colour_of,
     crops_of,
@@ -276,6 +277,6 @@ def _crops(parts: Sequence[Rgb], places: Sequence[Box], options: BuildOptions) -
     kept = []
     for part, place in zip(parts, places, strict=True):
         value = colour_of(part)
-        if value >= options.colorfulness:
+        if value >= options.colorfulness and beyond_tint(part) >= options.tint:
             kept.append(Crop(encode(part, options.format), place, value, *bin_counts(part)))
     return Made(None if kept else "colourless", tuple(kept), dropped=len(parts) - len(kept))
