@@ -13,6 +13,7 @@ import pytest
 from tests.evaluation.films import SIZE, plain, texture, write_film
 from tests.evaluation.test_pictures import photos
 from vidcolor.cli import main
+from vidcolor.models import create_model, save_weights
 
 Capture = pytest.CaptureFixture[str]
 
@@ -111,10 +112,25 @@ def test_a_model_on_pictures(tmp_path: Path, capsys: Capture) -> None:
     assert "- **SSIM**: Mean structural similarity" in text
 
 
+def test_a_model_read_in_several_ways(tmp_path: Path, capsys: Capture) -> None:
+    folder, weights = photos(tmp_path / "set"), tmp_path / "light.safetensors"
+    options = {"widths": [4, 4, 4, 4]}
+    save_weights(weights, create_model("light", **options), name="light", options=options, version="9")
+    found = []
+    for given in ([], ["--read", "top=2"], ["--read", "top=5"]):
+        asked = ["evaluate", str(folder), "--model", str(weights), "--network-size", "32", *given]
+        assert main([*asked, "--json"]) == 0
+        data = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert data["coloured"]["read"] == given[1:]
+        found.append(data["figures"]["psnr"]["mean"])
+    assert found[0] == found[1] != found[2]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--truth", "TRUTH", "--model", "grey"], "Give one of them"),
+        (["--read", "top=2"], "--read is a model's; give --model to measure one"),
         (["--saturation", "2"], "--saturation is a model's; give --model to measure one"),
         (["--truth", "FOLDER"], "must both be films, or both folders of pictures"),
         (["--ss", "5", "--to", "2"], "--to must be later than --ss"),

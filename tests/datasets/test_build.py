@@ -162,9 +162,23 @@ def test_what_teaches_nothing_is_left_out_and_counted(tmp_path: Path) -> None:
     assert head(root)["left_out"] == {"colourless": 1, "dark": 1, "duplicate": 1, "flat": 1}
     assert [entry["pts"] // 500 for entry in lines(root)] == [0, 1, 3, *range(7, 17)]
     everything, _ = build(
-        tmp_path, film, name="all", stride=1, fades=True, dark=0, flat=0, colorfulness=0, duplicate=0
+        tmp_path, film, name="all", stride=1, fades=True, dark=0, flat=0, colorfulness=0, tint=0, duplicate=0
     )
     assert len(lines(everything)) == len(pictures)
+
+
+def test_pictures_of_one_tint_are_left_out(tmp_path: Path) -> None:
+    folder = photographs(tmp_path / "in", 10)
+    for number in range(3):
+        luma = cv2.cvtColor(scene(50 + number, (80, 60)), cv2.COLOR_RGB2GRAY)[..., None] / 255
+        toned = 255 * luma ** np.array([0.8, 1.0, 1.4])
+        write_picture(folder / f"toned{number}.png", toned.astype(np.uint8))
+    root, summary = build(tmp_path, folder)
+    assert summary.left_out == {"colourless": 3}
+    assert len(lines(root)) == 10
+    kept, _ = build(tmp_path, folder, name="kept", tint=0)
+    assert len(lines(kept)) == 13
+    assert min(entry["colorfulness"] for entry in lines(kept)[10:]) > 15
 
 
 def test_fades_and_dissolves_are_left_out(tmp_path: Path) -> None:
@@ -292,6 +306,14 @@ def test_a_published_split_is_kept(tmp_path: Path) -> None:
     )
     one, _ = build(tmp_path, folder, name="one", split_file=tmp_path / "split.txt")
     assert [entry["split"] for entry in lines(one)] == ["test"] * 3 + ["train"] * 9
+
+
+def test_names_of_a_published_split_that_are_not_there_are_told(tmp_path: Path) -> None:
+    folder = photographs(tmp_path / "in", 10)
+    names = "".join(f"{n:03}.png train\n" for n in range(10))
+    (tmp_path / "split.txt").write_text(names + "elsewhere/1.png test\n011 test\n")
+    _, summary = build(tmp_path, folder, split_file=tmp_path / "split.txt")
+    assert summary.notices == ("2 names of the split not found, such as 'elsewhere/1.png'.",)
 
 
 def test_exif_is_read_and_obeyed(tmp_path: Path) -> None:

@@ -106,6 +106,7 @@ def test_the_oxford_flowers_own_file(tmp_path: Path) -> None:
     savemat(path, {"trnid": [[6765]], "valid": [[8]], "tstid": [[3]]})
     lists = SplitLists.read(path)
     assert [lists.part_of(f"image_{n:05}.jpg") for n in (6765, 8, 3)] == ["train", "train", "test"]
+    assert lists.missing == []
 
 
 def test_mat_files_of_something_else(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from vidcolor.datasets.options import BuildOptions
 from vidcolor.errors import InputError
 from vidcolor.evaluation.options import EvaluateOptions
 from vidcolor.evaluation.pictures import evaluate_folders, evaluate_set
+from vidcolor.models import create_model, save_weights
 from vidcolor.pipeline.options import RunOptions
 
 GREY = RunOptions(model="grey")
@@ -83,6 +84,17 @@ def test_a_built_set_has_its_held_out_pictures_measured(tmp_path: Path) -> None:
             assert figure["low"] <= figure["mean"] <= figure["high"]
         true = told["figures"]["colorfulness"]["truth"]
         assert true == pytest.approx(np.mean([row["true_colorfulness"] for row in rows]), abs=1e-4)
+
+
+def test_pictures_that_the_model_may_know_are_told_of(tmp_path: Path) -> None:
+    folder, weights = photos(tmp_path / "mine"), tmp_path / "w.safetensors"
+    for names, told in ((["mine"], True), (["others"], False)):
+        training = {"pictures": {"sets": names}}
+        save_weights(weights, create_model("tiny"), name="tiny", training=training, version="9")
+        said: list[str] = []
+        run = RunOptions(model=str(weights), network_size=32)
+        evaluate_set(folder, run, EvaluateOptions(limit=2), notify=said.append)
+        assert any("trained on a set called 'mine'" in sentence for sentence in said) == told
 
 
 def test_a_limit_is_drawn_by_the_seed(tmp_path: Path) -> None:

@@ -114,6 +114,16 @@ def test_pictures_of_a_batch_do_not_touch_each_other(case: Case) -> None:
     assert torch.allclose(case.model.infer(pictures), alone, atol=1e-2)
 
 
+def test_what_it_said_in_half_precision_becomes_colour_in_full(case: Case) -> None:
+    grey = lightness((64, 64))  # no padding for any model
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        found, raw = case.model.predict(grey, None, None), case.model.raw(grey)
+    exact = case.model.to_ab(raw.float(), case.model.at_grain(grey))
+    exact = F.interpolate(exact, scale_factor=case.model.grain, mode="nearest")
+    assert found.dtype == torch.float32
+    assert torch.equal(found, exact)
+
+
 def test_hints_are_taken_or_change_nothing(case: Case) -> None:
     model, pictures = copy.deepcopy(case.model), lightness((48, 64))
     without = model.infer(pictures)

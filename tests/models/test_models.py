@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from vidcolor.color.bins import decode_bins
 from vidcolor.errors import ModelError, OutputError, UsageError
 from vidcolor.models import (
     ColorModel,
@@ -45,6 +46,28 @@ def test_models_by_name_and_by_file(tmp_path: Path) -> None:
     assert resolve_model(path).label == "mine.safetensors"
     assert isinstance(load_model("grey"), ColorModel)
     assert not load_model("grey").infer(pictures((16, 16))).any()
+
+
+def test_answers_can_be_read_otherwise_than_in_training(tmp_path: Path) -> None:
+    path = tmp_path / "light.safetensors"
+    options = {"widths": [4, 4, 4, 4]}
+    save_weights(path, create_model("light", **options), name="light", options=options, version="9")
+    plain, lightness = resolve_model(path), pictures((32, 32))
+    logits = plain.model.raw(lightness)
+    for given, way in (
+        ([("top", "5")], ("top", 0.38, 5)),
+        ([("decoding", "annealed"), ("temperature", "0.8")], ("annealed", 0.8, 2)),
+    ):
+        loaded = resolve_model(path, given)
+        assert torch.equal(loaded.model.infer(lightness), decode_bins(logits, *way))
+        assert not torch.equal(loaded.model.infer(lightness), plain.model.infer(lightness))
+    assert loaded.options == {**options, "decoding": "annealed", "temperature": 0.8}
+    with pytest.raises(UsageError, match="light.safetensors is read has no option 'widths'; it can be told"):
+        resolve_model(path, [("widths", "[4, 4, 4, 8]")])
+    with pytest.raises(UsageError, match="How tiny is read has no option 'top'; there is no choice"):
+        resolve_model("tiny", [("top", "1")])
+    with pytest.raises(UsageError, match="top must be a whole number from 1 to 313, not 0"):
+        resolve_model(path, [("top", "0")])
 
 
 def test_unknown_names_and_options() -> None:

@@ -18,8 +18,9 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from vidcolor.color.lab import rgb_to_lab
 from vidcolor.errors import ModelError, UsageError
-from vidcolor.models import ColorModel, create_model, load_weights, registry, save_weights
+from vidcolor.models import ColorModel, create_model, load_weights, registry, save_weights, spaces
 from vidcolor.models.extractors import FOLDER_VARIABLE, KNOWN, Extractor, find_weights, import_timm
 from vidcolor.models.extractors import _hub_cache as hub_cache
 
@@ -399,6 +400,13 @@ def test_compact_speaks_lab_or_ycbcr() -> None:
         assert model(lightness).abs().max() < 0.1  # no chroma is no colour in both
     model.head.bias.data = torch.tensor([0.3, 0.0])  # Cb up is towards blue: b falls
     assert (model(lightness)[:, 1].mean((1, 2)) < -10).all()
+
+
+def test_every_colour_comes_back_from_ycbcr() -> None:
+    levels = torch.tensor([0.0, 0.02, 0.3, 0.7, 1.0])
+    lab = rgb_to_lab(torch.cartesian_prod(levels, levels, levels).T.reshape(1, 3, 5, 25))
+    back = spaces.decode("cbcr", spaces.encode("cbcr", lab), lab[:, :1])
+    assert (back - lab[:, 1:]).abs().max() < 0.05
 
 
 @pytest.mark.parametrize("name", ["compact", *CLASSIFIERS])

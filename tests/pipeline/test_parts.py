@@ -193,14 +193,24 @@ def test_other_options_begin_anew_and_say_so(tmp_path: Path) -> None:
     assert any("the option saturation is not what" in notice for notice in summary.notices)
 
 
-@pytest.mark.parametrize("option", ["gain", "caution"])
-def test_weights_that_say_more_than_values_begin_anew(tmp_path: Path, option: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "options", "more"),
+    [
+        ("unet", {"widths": [8, 8]}, {"gain": 0.5}),
+        ("unet", {"widths": [8, 8]}, {"caution": 0.5}),
+        ("light", {"widths": [4, 4, 4, 4]}, {"top": 3}),
+        ("cgan", {"widths": [4, 4], "image": 32}, {"smoothing": 0}),
+    ],
+    ids=["gain", "caution", "top", "smoothing"],
+)
+def test_weights_that_say_more_than_values_begin_anew(
+    tmp_path: Path, name: str, options: dict[str, Any], more: dict[str, Any]
+) -> None:
     source, target, weights = film(tmp_path / "a.mkv"), tmp_path / "b.mkv", tmp_path / "w.safetensors"
-    options = {"widths": [8, 8]}
-    model = create_model("unet", **options)
-    save_weights(weights, model, name="unet", options=options, version="9")
+    model = create_model(name, **options)
+    save_weights(weights, model, name=name, options=options, version="9")
     stopped(source, target, 50, model=str(weights))
-    save_weights(weights, model, name="unet", options={**options, option: 0.5}, version="9")
+    save_weights(weights, model, name=name, options={**options, **more}, version="9")
     summary = vidcolor.colorize(source, target, **(SETTINGS | {"model": str(weights)}))
     assert summary.kept == 0
     assert any("the model is not what" in notice for notice in summary.notices)

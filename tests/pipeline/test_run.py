@@ -135,7 +135,7 @@ class Faint(Tiny):
 def _give(monkeypatch: pytest.MonkeyPatch, model: ColorModel) -> None:
     from vidcolor.models.weights import LoadedModel
 
-    monkeypatch.setattr("vidcolor.pipeline.run.resolve_model", lambda name: LoadedModel(model, "given"))
+    monkeypatch.setattr("vidcolor.pipeline.run.resolve_model", lambda *_: LoadedModel(model, "given"))
 
 
 def test_no_frame_is_lost_on_out_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,8 +84,9 @@ def assert_equal(one: Any, other: Any) -> None:
         recipe(ADVERSARIAL),
         recipe(schedule__name="plateau", schedule__patience=1, optimizer__name="sgd", run__ema=0.0),
         recipe(optimizer__name="adadelta", data__evenness=1.0, run__accumulate=2),
+        recipe(optimizer__name="adadelta-nesterov", optimizer__rate=1.0),
     ],
-    ids=["plain", "adversarial", "plateau", "adadelta"],
+    ids=["plain", "adversarial", "plateau", "adadelta", "adadelta-nesterov"],
 )
 def test_stopped_and_resumed_equals_never_stopped(made: Recipe, pictures: Path, tmp_path: Path) -> None:
     assert_resumes_exactly(made, pictures, tmp_path)

@@ -171,6 +171,15 @@ def test_blurred_targets_are_what_the_loss_compares_with() -> None:
     assert objective(blur_color(lab[:, 1:], 1.0) / 110, lab).item() == pytest.approx(0, abs=1e-9)
 
 
+def test_blurred_targets_are_of_the_layers_that_are_learnt() -> None:
+    dark, light = torch.tensor([0.3, 0.1, 0.05]), torch.tensor([0.9, 0.7, 0.6])
+    rgb = torch.where(torch.arange(12) < 6, dark[:, None], light[:, None]).view(1, 3, 1, 12)
+    lab = rgb_to_lab(rgb.expand(-1, -1, 12, -1))
+    truth = blur_color(spaces.encode("cbcr", lab), 2.0)
+    objective = Objective(LossOptions(name="l2", blur=2.0), "cbcr")
+    assert objective(truth, lab).item() == pytest.approx(0, abs=1e-9)
+
+
 def test_adversarial_losses() -> None:
     real, fake = torch.tensor([[0.7], [-1.2]]), torch.tensor([[0.4], [2.0]])
 

@@ -33,7 +33,7 @@ from vidcolor.training.options import (
         (
             "optimizer.name",
             "lion",
-            "'optimizer.name' must be one of adam, adamw, adadelta, sgd, muon, not 'lion'",
+            "'optimizer.name' must be one of adam, adamw, adadelta, adadelta-nesterov, sgd, muon, not 'lion'",
         ),
         ("data.hints", "1.5", "'data.hints' must be at least 0 and at most 1, not 1.5"),
         ("data.motion_hints", "-0.1", "'data.motion_hints' must be at least 0 and at most 1, not -0.1"),

@@ -146,6 +146,13 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @setting(
     BuildOptions,
+    "tint",
+    "--tint",
+    type=Number(0),
+    help="Leave out pictures whose colour differs less from a tint, such as sepia; 0 keeps all.",
+)
+@setting(
+    BuildOptions,
     "duplicate",
     "--duplicates",
     type=Number(0),

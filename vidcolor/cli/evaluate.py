@@ -38,7 +38,7 @@ _OF_FILMS = (
 """Options that say nothing of pictures."""
 _OF_MODELS = (
     "anchor_every", "anchors", "hints", "reference", "smooth", "label", "saturation", "device", "precision",
-    "backend", "batch_size", "network_size",
+    "backend", "batch_size", "network_size", "read",
 )  # fmt: skip
 """Options that say nothing where nothing is coloured."""
 

@@ -69,6 +69,16 @@ _MODEL = (
         shell_complete=complete_model,
         help="A model's name (see 'vidcolor models') or a weights file.",
     ),
+    setting(
+        RunOptions,
+        "read",
+        "--read",
+        metavar="KEY=VALUE",
+        multiple=True,
+        type=KEY_VALUE,
+        help="How the model's answers become colour, where not as its file says: decoding=annealed,"
+        " temperature=0.3 or top=3 where it chooses among bins, smoothing=0 for cgan; repeatable.",
+    ),
 )
 _NETWORK = (
     setting(RunOptions, "device", "--device", metavar="auto|cpu|cuda[:N]|mps", help="Where it runs."),

@@ -29,6 +29,7 @@ from vidcolor.datasets.images import (
     Box,
     Crop,
     Rgb,
+    beyond_tint,
     bin_counts,
     colour_of,
     crops_of,
@@ -47,6 +48,7 @@ from vidcolor.media.metadata import film_metadata
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.skim import Needed
 from vidcolor.temporal.shots import small_luma
+from vidcolor.wording import counted
 
 __all__ = ["build_dataset"]
 
@@ -149,6 +151,9 @@ class _Build:
             else:
                 self._picture(source, number, part)
         self._collector.drain()
+        missing = self._lists.missing if self._lists else []
+        if missing:
+            self._notify(f"{counted(len(missing), 'name')} of the split not found, such as {missing[0]!r}.")
 
     # Films
 
@@ -272,6 +277,6 @@ def _crops(parts: Sequence[Rgb], places: Sequence[Box], options: BuildOptions) -
     kept = []
     for part, place in zip(parts, places, strict=True):
         value = colour_of(part)
-        if value >= options.colorfulness:
+        if value >= options.colorfulness and beyond_tint(part) >= options.tint:
             kept.append(Crop(encode(part, options.format), place, value, *bin_counts(part)))
     return Made(None if kept else "colourless", tuple(kept), dropped=len(parts) - len(kept))

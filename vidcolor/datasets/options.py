@@ -18,7 +18,7 @@ REASONS = {
     "fading": "in a fade or dissolve",
     "dark": "black or nearly so",
     "flat": "nearly without contrast",
-    "colourless": "nearly without colour",
+    "colourless": "nearly without colour, or of one tint",
     "duplicate": "nearly the same as one taken before",
     "unlisted": "in no split list",
     "unreadable": "unreadable",
@@ -67,6 +67,8 @@ class BuildOptions:
     """Frames whose luma has a standard deviation below this are left out (0 to 255)."""
     colorfulness: float = 5.0
     """Pictures less colourful than this are left out (Hasler and Süsstrunk's M)."""
+    tint: float = 1.75
+    """Pictures whose chroma lies nearer to a tint are left out (standard deviation in codes of 8 bits)."""
     duplicate: float = 2.0
     """Frames that differ from one taken before by less than this are left out (mean, luma 0 to 255)."""
     fades: bool = False
@@ -126,7 +128,7 @@ class BuildOptions:
             every = DEFAULT_EVERY
         lists = {name: getattr(self, name) for name in ("split_file", "train_list", "test_list")}
         plain = ("stride", "per_shot", "crops", "test_share", "limit", "seed", "dark", "flat", "colorfulness",
-                 "duplicate", "fades", "borders", "deinterlace", "labels", "format")  # fmt: skip
+                 "tint", "duplicate", "fades", "borders", "deinterlace", "labels", "format")  # fmt: skip
         return {
             **{name: getattr(self, name) for name in plain},
             "every": None if every is None else str(every),

@@ -23,8 +23,12 @@ _WORDS = {
 }  # fmt: skip
 """What split files call the parts; a published validation part goes to training, which draws its own."""
 
-_FLOWERS = ((("trn1", "val1", "trnid", "valid"), "train"), (("tst1", "tstid"), "test"))
-"""Arrays of picture numbers in the split files of the Oxford flowers."""
+_FLOWERS = {
+    "trn1": ("train", 4), "val1": ("train", 4), "tst1": ("test", 4),
+    "trnid": ("train", 5), "valid": ("train", 5), "tstid": ("test", 5),
+}  # fmt: skip
+"""Arrays of picture numbers in the split files of the Oxford flowers: the part, and how many digits there are
+in names (image_0001 of 17 kinds, image_00001 of 102)."""
 
 
 def seeded(*parts: Hashable) -> int:
@@ -69,6 +73,8 @@ class SplitLists:
     """
 
     parts: dict[str, str] = field(default_factory=dict)
+    called: set[str] = field(default_factory=set)
+    """Names that :meth:`part_of` has found a picture for."""
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> SplitLists:
@@ -76,9 +82,8 @@ class SplitLists:
         the ``.mat`` file of the Oxford flowers (17 and 102)."""
         lists = cls()
         if Path(path).suffix.lower() == ".mat":
-            for number, part in _flower_numbers(Path(path)):
-                for digits in (4, 5):  # image_0001 of 17 kinds, image_00001 of 102
-                    lists._add(f"image_{number:0{digits}}", part, path)
+            for name, part in _flowers(Path(path)):
+                lists._add(name, part, path)
             return lists
         for number, line in _lines(Path(path)):
             words = re.split(r"[\s,;]+", line)
@@ -113,10 +118,17 @@ class SplitLists:
     def part_of(self, name: str) -> str | None:
         """ "train", "test", or None where no list names the picture with this path in its folder."""
         path = PurePosixPath(name)
-        for called in (name, str(path.with_suffix("")), path.name, path.stem, *map(str, path.parents)):
+        names = (name, str(path.with_suffix("")), path.name, path.stem, *map(str, path.parents))
+        for called in (*names, *path.parts[:-1]):
             if called in self.parts:
+                self.called.add(called)
                 return self.parts[called]
-        return next((self.parts[folder] for folder in path.parts[:-1] if folder in self.parts), None)
+        return None
+
+    @property
+    def missing(self) -> list[str]:
+        """Names that no picture was asked about so far."""
+        return [name for name in self.parts if name not in self.called]
 
 
 def _first_column(line: str) -> str:
@@ -127,8 +139,8 @@ def _first_column(line: str) -> str:
     return first if is_column else name.strip()
 
 
-def _flower_numbers(path: Path) -> list[tuple[int, str]]:
-    """Numbers of pictures and their part; of the three splits of 17 kinds, the first."""
+def _flowers(path: Path) -> list[tuple[str, str]]:
+    """Names of pictures and their part; of the three splits of 17 kinds, the first."""
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
@@ -139,9 +151,8 @@ def _flower_numbers(path: Path) -> list[tuple[int, str]]:
         reason = getattr(error, "strerror", None) or "it is not a MATLAB file of version 7 or older"
         raise InputError(f"The split file {path} cannot be read: {reason}.") from None
     found = [
-        (int(number), part)
-        for names, part in _FLOWERS
-        for name in names
+        (f"image_{int(number):0{digits}}", part)
+        for name, (part, digits) in _FLOWERS.items()
         for number in np.ravel(arrays.get(name, ()))
     ]
     if {part for _, part in found} != {"train", "test"}:

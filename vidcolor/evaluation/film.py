@@ -82,7 +82,7 @@ def evaluate_model(
     run, options = run or RunOptions(), options or EvaluateOptions()
     words = Notices(notify)
     hold_memory()
-    loaded = resolve_model(run.model)
+    loaded = resolve_model(run.model, run.read)
     # Its chroma is read and travels with each frame, unseen: no shot passes as it is.
     with opened(source, _changed(run, keep_colour="on"), loaded.model, words) as film:
         reader, video, colorist = film.reader, film.video, film.colorist
@@ -229,7 +229,8 @@ def _measure(
 def _told(run: RunOptions) -> dict[str, Any]:
     """How it was coloured, as far as that is told."""
     names = ("network_size", "anchor_every", "smooth", "saturation", "label", "hints", "anchors")
-    return {**{name: getattr(run, name) for name in names}, "reference": list(run.reference)}
+    told = {name: getattr(run, name) for name in names}
+    return {**told, "reference": list(run.reference), "read": ["=".join(pair) for pair in run.read]}
 
 
 def _outcome(

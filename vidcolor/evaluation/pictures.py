@@ -33,6 +33,7 @@ from vidcolor.evaluation.stills import Groups, Stills, grey_of
 from vidcolor.frames import NOTHING_KNOWN, ChromaLayout, ColorTags, Frame, Timestamp, VideoInfo
 from vidcolor.media.picture_file import read_picture_file
 from vidcolor.models import ColorModel, resolve_model
+from vidcolor.models.weights import LoadedModel
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.memory import hold_memory
 from vidcolor.pipeline.opening import Notices
@@ -93,8 +94,14 @@ def evaluate_set(
     run, options = run or RunOptions(), options or EvaluateOptions()
     pictures, part = chosen(Path(folder), options)
     hold_memory()
-    loaded = resolve_model(run.model)
+    loaded = resolve_model(run.model, run.read)
     words = Notices(notify)
+    if part != "test" and _learnt_from(loaded, Path(folder)):
+        name = Path(folder).resolve().name
+        words(
+            f"{loaded.label} was trained on a set called {name!r}: these may be pictures it knows. "
+            "Sets of build-dataset keep what is held out apart."
+        )
     reading = _Reading(pictures, options, words, len(pictures))
     gathered = _Gathered(options)
     started = time.perf_counter()
@@ -108,9 +115,21 @@ def evaluate_set(
         "input": os.fspath(folder),
         "part": part,
         "model": loaded.label,
-        "coloured": {"network_size": run.network_size, "saturation": run.saturation, "label": run.label},
+        "coloured": {
+            "network_size": run.network_size,
+            "saturation": run.saturation,
+            "label": run.label,
+            "read": ["=".join(pair) for pair in run.read],
+        },
     }
     return gathered.outcome(told, words)
+
+
+def _learnt_from(loaded: LoadedModel, folder: Path) -> bool:
+    """Whether a set of that name was among those that the model was trained on, as its file says."""
+    known = loaded.training.get("pictures")
+    names = known.get("sets") if isinstance(known, dict) else None
+    return isinstance(names, list) and folder.resolve().name in names
 
 
 def evaluate_folders(

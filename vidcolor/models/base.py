@@ -42,6 +42,8 @@ class ColorModel(nn.Module):
     (:mod:`vidcolor.pipeline.second_look`); 0: a picture is looked at once. Calling a model is one look."""
     space: spaces.Space = "ab"
     """What :meth:`raw` speaks in."""
+    readings: tuple[str, ...] = ()
+    """Options that only say how an answer becomes colour, so that they can be others than in training."""
 
     def raw(self, lightness: Tensor, hints: Tensor | None = None, condition: Tensor | None = None) -> Tensor:
         """What the network itself says; training compares this with the truth.
@@ -60,7 +62,10 @@ class ColorModel(nn.Module):
 
     def ab_at_grain(self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> Tensor:
         """ab in Lab units, ``(B, 2, H/grain, W/grain)``; arguments as :meth:`forward`, already padded."""
-        return self.to_ab(self.raw(lightness, hints, condition), self.at_grain(lightness))
+        raw = self.raw(lightness, hints, condition)
+        # In half precision colour arithmetic and means over bins would be off by several units of ab.
+        with torch.autocast(raw.device.type, enabled=False):
+            return self.to_ab(raw.float(), self.at_grain(lightness.float()))
 
     def predict(self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> Tensor:
         """Arguments and result as :meth:`forward`, sizes already padded."""

@@ -78,6 +78,7 @@ class Generator(ColorModel):
     """
 
     space = "rgb"
+    readings = ("smoothing",)
 
     def __init__(
         self, widths: Sequence[int] = _WIDTHS, slope: float = _SLOPE, image: int = 224, smoothing: int = 4

@@ -21,6 +21,7 @@ class Classifier(ColorModel):
     """
 
     space = "bins"
+    readings = ("decoding", "temperature", "top")
 
     def __init__(self, decoding: str, temperature: float, top: int) -> None:
         super().__init__()

@@ -2,6 +2,7 @@
 
 The text gives no widths and its drawings (figs. 3, 5) are not in the copy we have. Kernels of 3×3 and
 widths that start at 16 and double are those of the program that the author published with the paper.
+Transposed convolutions have 4×4 here, so that every pixel is a sum of as many products.
 """
 
 from __future__ import annotations

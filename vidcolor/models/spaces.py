@@ -15,7 +15,13 @@ from typing import Literal, TypeAlias, get_args
 import torch
 from torch import Tensor
 
-from vidcolor.color.lab import lab_to_rgb, rgb_to_lab
+from vidcolor.color.lab import (
+    lab_to_rgb,
+    luminance_of_lightness,
+    rgb_to_lab,
+    rgb_to_xyz_matrix,
+    transfer_curve,
+)
 from vidcolor.color.planes import MATRICES
 
 __all__ = ["AB_SCALE", "Space", "decode", "encode"]
@@ -28,7 +34,8 @@ AB_SCALE = 110.0
 _KR, _KB = MATRICES["smpte170m"]
 """BT.601's shares of R and B in luma."""
 _KG = 1 - _KR - _KB
-_LUMA_STEPS = 4
+_HALVES = 12
+"""Of a range of luma of at most about 3: what is left is less than 0.05 of ab in sRGB's gamut."""
 
 
 def encode(space: Space, lab: Tensor) -> Tensor:
@@ -77,23 +84,22 @@ def decode(space: Space, raw: Tensor, lightness: Tensor) -> Tensor:
 def _ab_of_cbcr(cbcr: Tensor, lightness: Tensor) -> Tensor:
     """ab of the colours with that Cb and Cr whose lightness is the picture's.
 
-    Their luma is not that of the neutral: it is found by a few steps that take off what lightness is over.
+    Their luma is not that of the neutral: it is looked for, by halves, between where all of R, G and B are
+    cut off at 0 and where all are at 1.
     """
-    wanted = luma = _luma_of(lightness)
-    for _ in range(_LUMA_STEPS):
-        lab = rgb_to_lab(_rgb_of(luma, cbcr))
-        luma = luma + wanted - _luma_of(lab[:, :1])
-    return rgb_to_lab(_rgb_of(luma, cbcr))[:, 1:]
-
-
-def _luma_of(lightness: Tensor) -> Tensor:
-    """sRGB signal value ``(B, h, w)`` of the neutral with that lightness ``(B, 1, h, w)``."""
-    zero = torch.zeros_like(lightness)
-    return lab_to_rgb(torch.cat((lightness, zero, zero), 1))[:, 0]
-
-
-def _rgb_of(luma: Tensor, cbcr: Tensor) -> Tensor:
     cb, cr = cbcr.unbind(1)
-    red, blue = luma + (1 - _KR) * cr, luma + (1 - _KB) * cb
-    green = (luma - _KR * red - _KB * blue) / _KG
-    return torch.stack((red, green, blue), 1).clamp(0, 1)
+    red, blue = (1 - _KR) * cr, (1 - _KB) * cb
+    over_luma = torch.stack((red, -(_KR * red + _KB * blue) / _KG, blue), 1)
+    wanted = luminance_of_lightness(lightness)[:, 0]
+    shares, curve = rgb_to_xyz_matrix()[1].to(over_luma), transfer_curve("iec61966-2-1")
+    low, high = -over_luma.amax(1), 1 - over_luma.amin(1)
+    for _ in range(_HALVES):
+        luma = (low + high) / 2
+        darker = curve.to_linear(_at_luma(luma, over_luma)).movedim(1, -1) @ shares < wanted
+        low, high = torch.where(darker, luma, low), torch.where(darker, high, luma)
+    return rgb_to_lab(_at_luma((low + high) / 2, over_luma))[:, 1:]
+
+
+def _at_luma(luma: Tensor, over_luma: Tensor) -> Tensor:
+    """R′G′B′ of luma ``(B, h, w)`` and what each is over it, ``(B, 3, h, w)``."""
+    return (luma[:, None] + over_luma).clamp(0, 1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
@@ -242,22 +242,27 @@ def keep_models() -> None:
     _Kept.wanted = True
 
 
-def resolve_model(name: str | os.PathLike[str]) -> LoadedModel:
+def resolve_model(name: str | os.PathLike[str], readings: Sequence[tuple[str, str]] = ()) -> LoadedModel:
     """The model for what a user wrote: "default", a registered name, or a weights file.
 
+    Args:
+        name: what was written.
+        readings: options of :attr:`ColorModel.readings` that are to be others, with their values as JSON;
+            text also without its quotes.
+
     Raises:
-        UsageError: it is none of these.
+        UsageError: it is none of these, or its answers cannot be read so.
         ModelError: the weights file cannot be used.
     """
     if not _Kept.wanted:
-        return _resolve(name)
+        return _read(_resolve(name), readings)
     text = os.fspath(name)
     file = default_weights() if text == DEFAULT else Path(text)
     stat = file.stat() if file.exists() else None
-    key = (text, stat and (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    key = (text, stat and (stat.st_ino, stat.st_size, stat.st_mtime_ns), *readings)
     if _Kept.loaded is None or _Kept.key != key:
         _Kept.loaded = None  # two would not always fit
-        _Kept.key, _Kept.loaded = key, _resolve(name)
+        _Kept.key, _Kept.loaded = key, _read(_resolve(name), readings)
     return _Kept.loaded
 
 
@@ -281,6 +286,32 @@ def _resolve(name: str | os.PathLike[str]) -> LoadedModel:
         return load_weights(text)
     known = ", ".join((DEFAULT, *entries))
     raise UsageError(f"There is no model {text!r}; give one of {known}, or a weights file.")
+
+
+def _read(loaded: LoadedModel, readings: Sequence[tuple[str, str]]) -> LoadedModel:
+    """The same network with its answers read so, as :func:`resolve_model` is told.
+
+    Raises:
+        UsageError: it has no such option, or cannot take that value.
+    """
+    if not readings:
+        return loaded
+    known = loaded.model.readings
+    for key, _ in readings:
+        if key not in known:
+            names = f"it can be told {', '.join(known)}" if known else "there is no choice"
+            raise UsageError(f"How {loaded.label} is read has no option {key!r}; {names}.")
+    options = loaded.options | {key: _value(text) for key, text in readings}
+    model = create_model(loaded.name, **options)
+    model.load_state_dict(loaded.model.state_dict())
+    return replace(loaded, model=model.eval(), options=options)
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def load_model(name: str | os.PathLike[str] = DEFAULT) -> ColorModel:

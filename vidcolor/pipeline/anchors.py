@@ -90,7 +90,7 @@ def write_anchors(
     started = time.perf_counter()
     note = Notices(notify)
     hold_memory()
-    loaded = resolve_model(options.model)
+    loaded = resolve_model(options.model, options.read)
     with opened(source, options, loaded.model, note) as film:
         reader, video, options, colorist = film.reader, film.video, film.options, film.colorist
         siting = video.tags.siting

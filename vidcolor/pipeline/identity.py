@@ -15,7 +15,7 @@ import numpy as np
 from vidcolor import __version__
 from vidcolor.errors import InputError
 from vidcolor.media.source import is_seekable
-from vidcolor.models import ColorModel
+from vidcolor.models.weights import LoadedModel
 from vidcolor.pipeline.options import RunOptions
 
 __all__ = ["Identity", "can_resume", "identity_of", "probe"]
@@ -41,7 +41,7 @@ def can_resume(source: str | os.PathLike[str]) -> bool:
 def identity_of(
     source: str | os.PathLike[str],
     options: RunOptions,
-    model: ColorModel,
+    loaded: LoadedModel,
     device: str,
     output: dict[str, Any],
     coloring: dict[str, Any],
@@ -51,7 +51,7 @@ def identity_of(
     Args:
         source: the input.
         options: of the run.
-        model: what colours.
+        loaded: what colours.
         device: where and in what it computes.
         output: see :attr:`vidcolor.media.writer.VideoWriter.facts`.
         coloring: see :attr:`vidcolor.pipeline.coloring.Coloring.facts`.
@@ -64,7 +64,7 @@ def identity_of(
     found = {
         "the input": probe(source),
         "vidcolor's version": __version__,
-        "the model": _digest_of_model(model),
+        "the model": _digest_of_model(loaded),
         "the device": device,
         "the encoder": output,
         **{f"the option {name}": value for name, value in values.items()},
@@ -98,9 +98,10 @@ def probe(source: str | os.PathLike[str]) -> list[Any]:
     return [facts.st_size, facts.st_mtime_ns, digest.hexdigest()]
 
 
-def _digest_of_model(model: ColorModel) -> str:
-    # What a model's file says beside its values changes the picture too.
-    said = (type(model), tuple(model.labels), getattr(model, "gain", 1.0), model.caution)
+def _digest_of_model(loaded: LoadedModel) -> str:
+    # What a model's file says beside its values changes the picture too: a gain, how bins become a colour.
+    model, options = loaded.model, json.dumps(loaded.options, sort_keys=True)
+    said = (type(model), options, tuple(model.labels), getattr(model, "gain", 1.0), model.caution)
     digest = hashlib.blake2b(repr(said).encode(), digest_size=16)
     for name, tensor in model.state_dict().items():
         digest.update(f"{name} {tuple(tensor.shape)}".encode())

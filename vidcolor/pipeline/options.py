@@ -37,6 +37,9 @@ class RunOptions:
 
     model: str = "default"
     """A registered name, "default", or the path of a weights file."""
+    read: tuple[tuple[str, str], ...] = ()
+    """How the model's answers are read, where not as in its file: names and values
+    (:func:`vidcolor.models.resolve_model`)."""
     device: str = "auto"
     """"auto", "cpu", "cuda", "cuda:N" or "mps"."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

@@ -68,7 +68,7 @@ def colorize(
     started = time.perf_counter()
     note = Notices(notify)
     hold_memory()
-    loaded = resolve_model(options.model)
+    loaded = resolve_model(options.model, options.read)
     with opened(source, options, loaded.model, note) as film:
         reader, video, options, colorist = film.reader, film.video, film.options, film.colorist
 
@@ -83,7 +83,7 @@ def colorize(
             coloring = Coloring(colorist, video, writer, options, film.references, persons)
             if work is not None:
                 computed = f"{colorist.device.type} {colorist.precision}"  # whichever of several GPUs
-                found = identity_of(source, options, loaded.model, computed, writer.facts, coloring.facts)
+                found = identity_of(source, options, loaded, computed, writer.facts, coloring.facts)
                 work.take_over(found, coloring.heard, restart=options.restart, notify=note)
             count = kept = 0 if work is None else work.frames
             total = expected_frames(video, options)

@@ -40,7 +40,7 @@ Elementwise = Callable[[Tensor, Tensor], Tensor]
 
 
 def _l2(found: Tensor, truth: Tensor) -> Tensor:
-    """Squared Euclidean distance of each pixel's colours (A eq. 1, E §II-C)."""
+    """Squared Euclidean distance of each pixel's colours (A eq. 1, E eq. 2), here a mean over pixels."""
     return (found - truth).square().sum(1, keepdim=True)
 
 
@@ -114,13 +114,18 @@ class Objective:
             raw: ``(B, C, h, w)`` what the network said.
             lab: ``(B, 3, h, w)`` the truth at the same size.
         """
-        if self._options.blur:
-            lab = torch.cat((lab[:, :1], blur_color(lab[:, 1:], self._options.blur)), 1)
+        blur = self._options.blur
+        if blur and self._space != "cbcr":
+            lab = torch.cat((lab[:, :1], blur_color(lab[:, 1:], blur)), 1)
         loss = self._on_bins(raw, lab[:, 1:]) if self._space == "bins" else self._on_colors(raw, lab)
         return self._options.weight * loss
 
     def _on_colors(self, raw: Tensor, lab: Tensor) -> Tensor:
-        each = ON_COLORS[self._options.name](self._options)(raw, spaces.encode(self._space, lab))
+        truth = spaces.encode(self._space, lab)
+        if self._options.blur and self._space == "cbcr":
+            # The layers that it learns: the same ab is another Cb and Cr on the other side of luma's edges.
+            truth = blur_color(truth, self._options.blur)
+        each = ON_COLORS[self._options.name](self._options)(raw, truth)
         if self._weights is not None:
             each = each * self._weights[nearest_bin(lab[:, 1:])].unsqueeze(1)
         if self._options.picture_floor:

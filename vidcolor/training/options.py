@@ -144,14 +144,14 @@ class LossOptions:
 class OptimizerOptions:
     """How weights follow gradients; the discriminator has another optimizer of the same kind."""
 
-    name: Literal["adam", "adamw", "adadelta", "sgd", "muon"] = "adamw"
+    name: Literal["adam", "adamw", "adadelta", "adadelta-nesterov", "sgd", "muon"] = "adamw"
     rate: float = number(1e-3, above=0)
     """Highest learning rate."""
     weight_decay: float = number(0.0, least=0)
     betas: tuple[float, float] = number((0.9, 0.999), least=0, most=0.999999)
     """Of Adam, and of what Muon steps as Adam does."""
     momentum: float = number(0.9, least=0, most=0.999999)
-    """Of SGD and of Muon (Nesterov's)."""
+    """Of SGD, of Muon and of "adadelta-nesterov" (Nesterov's)."""
     clip: float = number(0.0, least=0)
     """Largest norm of the gradient; 0: any."""
 

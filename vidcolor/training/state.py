@@ -13,6 +13,7 @@ from torch import nn
 
 from vidcolor.errors import ModelError, UsageError
 from vidcolor.models import ColorModel, create_model, resolve_model
+from vidcolor.training.adadelta import NesterovAdadelta
 from vidcolor.training.distributed import Group, share_batch_norm
 from vidcolor.training.muon import Muon
 from vidcolor.training.options import ModelOptions, OptimizerOptions, Recipe, ScheduleOptions
@@ -232,6 +233,8 @@ def make_optimizer(network: nn.Module, options: OptimizerOptions) -> torch.optim
             return torch.optim.AdamW(weights, rate, options.betas, weight_decay=decay, fused=True)
         case "adadelta":
             return torch.optim.Adadelta(weights, rate, weight_decay=decay)
+        case "adadelta-nesterov":
+            return NesterovAdadelta(weights, rate, momentum=options.momentum, weight_decay=decay)
         case "sgd":
             momentum = options.momentum
             return torch.optim.SGD(weights, rate, momentum, weight_decay=decay, nesterov=momentum > 0)

@@ -35,7 +35,7 @@ def check(options: RunOptions, devices: Sequence[str]) -> None:
     """
     if options.anchors is not None:
         raise UsageError("Anchors belong to one film; use 'vidcolor run --anchors' for it.")
-    model = resolve_model(options.model).model
+    model = resolve_model(options.model, options.read).model
     for device in devices:
         backend_device(model, replace(options, device=device))
     for path in _files(options):

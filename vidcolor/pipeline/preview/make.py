@@ -153,7 +153,7 @@ def preview(
 
     hold_memory()
     seekable = is_seekable(source)
-    loaded = [resolve_model(name) for name in models or (options.model,)]
+    loaded = [resolve_model(name, options.read) for name in models or (options.model,)]
     with opened(options.start, options.end) as reader:
         video = understood(reader.video, note)
         if video.tags.matrix != reader.video.tags.matrix:
