@@ -19,6 +19,7 @@ from vidcolor.frames import NOTHING_KNOWN, Metadata
 from vidcolor.media.metadata import clock_metadata
 from vidcolor.media.picture_file import read_picture_file
 from vidcolor.metrics import colorfulness
+from vidcolor.temporal.in_color import without_tint
 
 __all__ = [
     "Box",
@@ -104,19 +105,15 @@ def colour_of(rgb: Rgb) -> float:
 
 
 def beyond_tint(rgb: Rgb) -> float:
-    """How far a picture's chroma lies from a tint, as a standard deviation in codes of 8 bits.
+    """How far a picture's chroma lies from a tint, as a root mean square in codes of 8 bits.
 
-    A tint has one hue, and how strong it is depends on luma alone. Sepia is colourful and teaches no colour:
-    of 2,790 photographs two are less than 1.75, and both are toned.
+    Sepia is colourful, and teaches no colour.
     """
     small = cv2.resize(rgb, (_TINT_SIDE, _TINT_SIDE), interpolation=cv2.INTER_AREA)
-    luma, cr, cb = cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb).reshape(-1, 3).T.astype(np.float64) - 128
-    length = np.hypot(cb.mean(), cr.mean())
-    x, y = (cb.mean() / length, cr.mean() / length) if length > 0.5 else (1.0, 0.0)
-    along, across = x * cb + y * cr, x * cr - y * cb
-    powers = np.vander(luma / 128, 4)
-    along -= powers @ np.linalg.lstsq(powers, along, rcond=None)[0]
-    return float(np.sqrt((along**2 + across**2).mean()))
+    luma, cr, cb = cv2.split(cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb))
+    neutral = np.float32(128)
+    along, across = without_tint(luma, cb - neutral, cr - neutral)
+    return float(np.sqrt(np.mean(along**2 + across**2)))
 
 
 def _sampled(rgb: Rgb) -> Rgb:

@@ -67,8 +67,8 @@ class BuildOptions:
     """Frames whose luma has a standard deviation below this are left out (0 to 255)."""
     colorfulness: float = 5.0
     """Pictures less colourful than this are left out (Hasler and Süsstrunk's M)."""
-    tint: float = 1.75
-    """Pictures whose chroma lies nearer to a tint are left out (standard deviation in codes of 8 bits)."""
+    tint: float = 1.5
+    """Pictures whose chroma lies nearer to a tint are left out (root mean square in codes of 8 bits)."""
     duplicate: float = 2.0
     """Frames that differ from one taken before by less than this are left out (mean, luma 0 to 255)."""
     fades: bool = False

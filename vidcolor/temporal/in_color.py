@@ -20,7 +20,7 @@ from vidcolor.color.resize import shrink
 from vidcolor.frames import Frame, Plane
 from vidcolor.temporal.shots import SMALL, small_luma
 
-__all__ = ["Keep", "Look", "Marked", "ShotMarker", "look_of"]
+__all__ = ["Keep", "Look", "Marked", "ShotMarker", "look_of", "without_tint"]
 
 Keep = Literal["auto", "on"]
 """What counts as colour: more than a tint and a few spots, or any chroma beyond noise."""
@@ -71,7 +71,7 @@ def look_of(frame: Frame, bit_depth: int, keep: Keep = "auto") -> Look:
             if _share(cb, cr, _APART) >= _ANY_SHARE:
                 return Look.COLOR
         else:
-            along, across = _without_tint(luma, cb, cr)
+            along, across = without_tint(luma, cb, cr)
             if _share(along, across, _APART) >= _SHARE:
                 return Look.COLOR
             if _share(along, across, _NEAR) >= _SHARE:
@@ -95,8 +95,13 @@ def _share(x: _Float, y: _Float, least: float) -> float:
     return float((x * x + y * y > np.float32(least * least)).mean())
 
 
-def _without_tint(luma: Any, cb: _Float, cr: _Float) -> tuple[_Float, _Float]:
-    """Chroma across the picture's one hue, and along it what luma does not explain."""
+def without_tint(luma: Any, cb: _Float, cr: _Float) -> tuple[_Float, _Float]:
+    """What of a small picture's chroma a tint does not explain: along the picture's one hue, and across it.
+
+    Args:
+        luma: ``(h, w)`` codes of 8 bits.
+        cb, cr: the same, from neutral.
+    """
     x, y = float(cb.mean()), float(cr.mean())
     length = float(np.hypot(x, y))
     x, y = (x / length, y / length) if length > 0.5 else (1.0, 0.0)
