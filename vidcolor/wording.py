@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["counted"]
+__all__ = ["are", "counted"]
 
 
 def counted(count: int, noun: str) -> str:
@@ -12,3 +12,12 @@ def counted(count: int, noun: str) -> str:
     ('1 frame', '2 frames')
     """
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def are(count: int) -> str:
+    """The verb for so many of something.
+
+    >>> are(1), are(2)
+    ('is', 'are')
+    """
+    return "is" if count == 1 else "are"

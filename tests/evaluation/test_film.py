@@ -181,6 +181,7 @@ def test_sound_that_begins_before_the_picture_moves_no_frame(tmp_path: Path) -> 
     for one, other in ((result, truth), (truth, result)):
         data = evaluate_pair(one, other).data
         assert (data["frames"], data["figures"]["psnr"]["mean"]) == (30, 99.0)
+        assert data["notices"] == ["There are no intervals: they are over shots, and 1 is too few."]
 
 
 def test_rates_that_differ(tmp_path: Path, truth: Path) -> None:

@@ -28,6 +28,7 @@ from vidcolor.cli.run import (
 from vidcolor.cli.types import SIGNED_TIME, setting
 from vidcolor.errors import UsageError
 from vidcolor.pipeline.compare.options import CompareOptions
+from vidcolor.wording import counted
 
 if TYPE_CHECKING:
     from vidcolor.pipeline.compare.make import CompareSummary
@@ -114,7 +115,8 @@ class CompareReporter(RunReporter):
         if self._events:
             emit_json(event="done", **summary.to_dict())
         text = (
-            f"{summary.frames} frames ({float(summary.length):.1f} s, {summary.width}x{summary.height}) in"
-            f" {summary.seconds:.1f} s -> {printable(str(summary.output))}"
+            f"{counted(summary.frames, 'frame')} ({float(summary.length):.1f} s, "
+            f"{summary.width}x{summary.height}) in {summary.seconds:.1f} s "
+            f"-> {printable(str(summary.output))}"
         )
         self.say(f"{text}; left out: {', '.join(summary.left_out)}" if summary.left_out else text)

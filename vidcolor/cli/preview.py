@@ -20,6 +20,7 @@ from vidcolor.cli.run import (
 from vidcolor.cli.types import TIME
 from vidcolor.errors import UsageError
 from vidcolor.pipeline.options import RunOptions
+from vidcolor.wording import counted
 
 if TYPE_CHECKING:
     from vidcolor.pipeline.preview.make import PreviewSummary
@@ -109,8 +110,9 @@ class PreviewReporter(Reporter):
         if self._events:
             emit_json(event="done", **summary.to_dict())
         self.say(
-            f"{len(summary.sights)} frames in {summary.seconds:.1f} s (model {', '.join(summary.models)} on"
-            f" {summary.device}) -> {printable(str(summary.output))}; {_lowered(summary.skipped)}"
+            f"{counted(len(summary.sights), 'frame')} in {summary.seconds:.1f} s "
+            f"(model {', '.join(summary.models)} on {summary.device}) "
+            f"-> {printable(str(summary.output))}; {_lowered(summary.skipped)}"
         )
 
 

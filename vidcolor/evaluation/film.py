@@ -33,6 +33,7 @@ from vidcolor.pipeline.person import Person
 from vidcolor.pipeline.prefetch import closing_stage, prefetch
 from vidcolor.pipeline.run import expected_frames
 from vidcolor.pipeline.words import listen
+from vidcolor.wording import are
 
 __all__ = ["evaluate_model", "evaluate_pair", "evaluate_result"]
 
@@ -260,6 +261,7 @@ def _outcome(
         if true is not None and true < _HARDLY_ANY:
             words(f"The truth has hardly any colour (colourfulness {true:.1f}): the figures say little.")
         if data["figures"]["psnr"]["low"] is None:
-            words(f"There are no intervals: they are over shots, and {film['shots']} are too few.")
+            shots = film["shots"]
+            words(f"There are no intervals: they are over shots, and {shots} {are(shots)} too few.")
     data["notices"] = list(words.said)
     return Outcome(data, measured.gallery() if options.pictures else Gallery())

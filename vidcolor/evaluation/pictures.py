@@ -38,7 +38,7 @@ from vidcolor.pipeline.memory import hold_memory
 from vidcolor.pipeline.opening import Notices
 from vidcolor.pipeline.options import Progress, RunOptions
 from vidcolor.pipeline.prefetch import prefetch
-from vidcolor.wording import counted
+from vidcolor.wording import are, counted
 
 __all__ = ["evaluate_folders", "evaluate_set"]
 
@@ -337,7 +337,7 @@ class _Gathered:
     def outcome(self, told: dict[str, Any], words: Notices) -> Outcome:
         options = self._options
         if self.count < LEAST:
-            words(f"There are no intervals: {self.count} pictures are too few.")
+            words(f"There are no intervals: {counted(self.count, 'picture')} {are(self.count)} too few.")
         figures = self._stills.figures(options.seed)
         groups = self._groups.found(options.seed)
         fid = self._perceptual.fid()
