@@ -136,6 +136,19 @@ def test_an_interruption_is_130(film: Path, colorize: FakeColorize, capsys: Capt
     assert capsys.readouterr().err.strip() == "vidcolor: interrupted"
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "word"),
+    [(KeyboardInterrupt(), 130, "interrupted"), (SystemExit(143), 143, "terminated")],
+)
+def test_programs_are_told_of_an_interruption(
+    film: Path, colorize: FakeColorize, capsys: Capture, error: BaseException, code: int, word: str
+) -> None:
+    colorize.error = error
+    assert main(["run", "--json", str(film)]) == code
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert last == {"event": "error", "message": word, "exit_code": code}
+
+
 @pytest.mark.parametrize("by", ["option", "environment"])
 def test_debug_shows_the_traceback(
     film: Path, colorize: FakeColorize, capsys: Capture, monkeypatch: pytest.MonkeyPatch, by: str

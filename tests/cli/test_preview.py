@@ -28,6 +28,8 @@ def test_a_sheet_is_written_and_told_of(tmp_path: Path, capsys: Capture) -> None
     assert "give -y to overwrite it" in capsys.readouterr().err
     assert main(["preview", str(source), *TINY, "-y", "-q", "--frames", "2"]) == 0
     assert capsys.readouterr() == ("", "")
+    assert main(["preview", str(source), *TINY, "-y", "--frames", "1"]) == 0
+    assert capsys.readouterr().err.startswith("vidcolor: 1 frame in ")
 
 
 def test_json_says_what_is_shown(tmp_path: Path, capsys: Capture) -> None:

@@ -276,6 +276,24 @@ def test_progress_only_where_somebody_looks(film: Path, colorize: FakeColorize, 
     assert "frame 0/3 |" in capsys.readouterr().err
 
 
+def test_a_folder_that_is_not_there(film: Path, colorize: FakeColorize, capsys: Capture) -> None:
+    assert main(["run", str(film), "-o", f"{film.parent}/coloured/"]) == 1
+    assert capsys.readouterr().err == f"vidcolor: error: The folder {film.parent}/coloured/ does not exist\n"
+    assert colorize.calls == []
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no such terminals here")
+def test_progress_on_a_terminal_that_does_not_say_how_large_it_is(
+    film: Path, colorize: FakeColorize, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen, terminal = os.openpty()
+    with open(screen, "rb", buffering=0) as seen, open(terminal, "w", encoding="utf-8") as stderr:
+        assert os.get_terminal_size(terminal) == (0, 0)
+        monkeypatch.setattr("sys.stderr", stderr)
+        assert main(["run", str(film)]) == 0
+        assert b"frame 0/3 |" in seen.read(10000)
+
+
 @pytest.mark.parametrize("total", [None, 2])
 def test_progress_with_a_total_that_is_unknown_or_wrong(
     film: Path, colorize: FakeColorize, capsys: Capture, total: int | None

@@ -82,6 +82,19 @@ def test_places_that_are_no_set(tmp_path: Path) -> None:
         open_set(tmp_path / "one")
 
 
+def test_films_are_told_what_makes_a_set_of_them(tmp_path: Path) -> None:
+    film = tmp_path / "season 1" / "one.mkv"
+    film.parent.mkdir()
+    film.write_bytes(b"not opened here")
+    for given, what in ((film, "is not a folder"), (tmp_path, "has 0 training pictures")):
+        with pytest.raises(InputError, match=rf"{what}.*; 'vidcolor build-dataset' makes a set of films"):
+            open_set(given)
+    photographs(tmp_path / "too few", 1)
+    film.unlink()
+    with pytest.raises(InputError, match=r"too few to train on\.$"):
+        open_set(tmp_path)
+
+
 def test_a_plain_folder(tmp_path: Path) -> None:
     root = photographs(tmp_path / "in", 20)
     found = open_set(root, test_share=0.25, seed=1)

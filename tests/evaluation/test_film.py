@@ -17,7 +17,8 @@ from tests.evaluation.films import SIZE, plain, rgb_of, texture, write_film
 from vidcolor.errors import InputError
 from vidcolor.evaluation.film import evaluate_model, evaluate_pair, evaluate_result
 from vidcolor.evaluation.options import EvaluateOptions
-from vidcolor.pipeline.options import RunOptions
+from vidcolor.media.probe import probe
+from vidcolor.pipeline.options import EncoderOptions, RunOptions
 from vidcolor.pipeline.run import colorize
 
 GREY = RunOptions(model="grey")
@@ -169,6 +170,18 @@ def test_a_frame_too_few_is_said(tmp_path: Path, truth: Path) -> None:
     data = evaluate_pair(short, truth).data
     assert data["frames"] == 47
     assert "1 frame of the two films without a partner at its time: left out." in data["notices"]
+
+
+def test_sound_that_begins_before_the_picture_moves_no_frame(tmp_path: Path) -> None:
+    """Matroska keeps what the sound's decoder needs first before 0, MP4 has an edit list for it."""
+    truth = make_clip(tmp_path / "truth.mp4", rate=30, frames=30, audio=1, colourful=True)
+    kept = RunOptions(keep_colour="on", encoder=EncoderOptions(codec="ffv1"))
+    result = colorize(truth, tmp_path / "result.mkv", kept).output
+    assert (probe(truth).start, probe(result).start) == (0, Fraction(-21, 1000))
+    for one, other in ((result, truth), (truth, result)):
+        data = evaluate_pair(one, other).data
+        assert (data["frames"], data["figures"]["psnr"]["mean"]) == (30, 99.0)
+        assert data["notices"] == ["There are no intervals: they are over shots, and a film needs 5, not 1."]
 
 
 def test_rates_that_differ(tmp_path: Path, truth: Path) -> None:

@@ -176,6 +176,16 @@ class TestConversions:
         assert len(passed.notes) == 1
         assert "is converted to" in passed.notes[0]
 
+    @pytest.mark.parametrize("target", ["mp4", "mkv", "webm"])
+    @pytest.mark.parametrize("source", ["mp4", "mkv"])
+    def test_text_that_stands_where_a_part_begins_and_ends(
+        self, tmp_path: Path, source: str, target: str
+    ) -> None:
+        film = make_clip(tmp_path / f"a.{source}", frames=36, subtitles=True)
+        result = tmp_path / f"b.{target}"
+        through(film, result, start=Fraction(1, 4), end=Fraction(7, 10))
+        assert _lines(result) == [(0, Fraction(3, 20), "line 0"), (Fraction(1, 4), Fraction(1, 5), "line 1")]
+
     def test_what_cannot_be_is_left_out_and_told(self, tmp_path: Path) -> None:
         film = make_clip(tmp_path / "a.mkv", audio=1, attachment=True, videos=2)
         passed = through(film, tmp_path / "b.webm", stream=0)

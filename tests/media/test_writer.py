@@ -99,6 +99,12 @@ class TestLuma:
         np.testing.assert_array_equal(decode_luma(tmp_path / "b.mkv")[1], (passed.luma[1] + 2) >> 2)
         assert passed.notes == ["libx264 has no 12-bit format here: luma is rounded to 10 bits."]
 
+    def test_fewer_bits_that_were_asked_for_are_not_the_encoders_fault(self, tmp_path: Path) -> None:
+        source = make_clip(tmp_path / "a.mkv", codec="ffv1", pix_fmt="yuv420p10le", frames=2)
+        passed = through(source, tmp_path / "b.mkv", pix_fmt="yuv420p", **LOSSLESS["libx264"])
+        assert passed.bit_depth == 8
+        assert passed.notes == ["The film has 10 bits, yuv420p has not: luma is rounded to 8 bits."]
+
     def test_9_bits_become_10(self, tmp_path: Path) -> None:
         source = make_clip(tmp_path / "a.mkv", codec="ffv1", pix_fmt="yuv420p9le", frames=2)
         passed = through(source, tmp_path / "b.mkv", **LOSSLESS["libx264"])

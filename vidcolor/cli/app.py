@@ -131,14 +131,11 @@ def _report(error: BaseException, console: Console) -> int:
     _settle_stdout()
     if isinstance(error, SystemExit):  # our signals, and click's own ways out
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
-        if code > 128:
-            say("terminated")
-        return code
+        return _stopped("terminated", code, console) if code > 128 else code
     if isinstance(error, BrokenPipeError):  # the reader has gone, as `head` does
         return 1
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
-        say("interrupted")
-        return 130
+        return _stopped("interrupted", 130, console)
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         write(f"{error.format_message()}\n")
         return 2
@@ -148,6 +145,14 @@ def _report(error: BaseException, console: Console) -> int:
     say(f"error: {sentence}")
     if console.json:
         _report_json(sentence, code)
+    return code
+
+
+def _stopped(how: str, code: int, console: Console) -> int:
+    """Says that somebody stopped the command, to programs too: their last event tells how it ended."""
+    say(how)
+    if console.json:
+        _report_json(how, code)
     return code
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from vidcolor.cli.console import emit_json, printable, write
-from vidcolor.cli.reporter import Reporter
+from vidcolor.cli.reporter import Reporter, make_bar
 from vidcolor.wording import counted
 
 if TYPE_CHECKING:
@@ -100,13 +99,8 @@ class BatchReporter(Reporter):
 
     def _draw(self) -> None:
         if self._bar is None:
-            from tqdm import tqdm  # imported when there is something to draw
-
-            self._bar = tqdm(
+            self._bar = make_bar(
                 total=self._total,
-                file=sys.stderr,
-                dynamic_ncols=True,
-                leave=False,
                 bar_format="film {n_fmt}/{total_fmt} |{bar}| {desc}"
                 if self._total is not None
                 else "film {n_fmt}, {desc}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from vidcolor.cli.console import (
     quiet_option,
     wants_bar,
 )
-from vidcolor.cli.reporter import Reporter
+from vidcolor.cli.reporter import Reporter, make_bar
 from vidcolor.cli.types import TIME, Number, setting
 from vidcolor.datasets.options import REASONS, BuildOptions, BuildProgress, BuildSummary
 from vidcolor.wording import counted
@@ -231,15 +230,10 @@ class _BuildReporter(Reporter):
 
 
 def _make_bar(progress: BuildProgress, whole: bool) -> Any:
-    from tqdm import tqdm  # imported when there is something to draw
-
     of_film = "{desc} |{bar}| {percentage:.0f} %, {remaining} left{postfix}"
-    return tqdm(
+    return make_bar(
         total=progress.sources if whole else progress.length,
         desc="pictures" if whole else f"{progress.number}/{progress.sources} {printable(progress.source)}",
-        file=sys.stderr,
-        dynamic_ncols=True,
-        leave=False,
         bar_format="{desc} {n:.0f}/{total:.0f} |{bar}| {remaining} left{postfix}" if whole else of_film,
     )
 

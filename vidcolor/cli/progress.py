@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from vidcolor.cli.console import emit_json, printable
-from vidcolor.cli.reporter import Reporter
+from vidcolor.cli.reporter import Reporter, make_bar
 from vidcolor.pipeline.options import Progress, Summary
 from vidcolor.wording import counted
 
@@ -56,14 +55,9 @@ class RunReporter(Reporter):
 
 
 def _make_bar(total: int | None) -> Any:
-    from tqdm import tqdm  # imported when there is something to draw
-
-    return tqdm(
+    return make_bar(
         total=total,
         unit=" frames",
-        file=sys.stderr,
-        dynamic_ncols=True,
-        leave=False,
         bar_format=(
             "frame {n_fmt}, {rate_noinv_fmt}"
             if total is None

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from types import TracebackType
 from typing import Any, Self
 
 from vidcolor.cli.console import emit_json, say
 
-__all__ = ["Reporter"]
+__all__ = ["Reporter", "make_bar"]
 
 _EVENT_INTERVAL_S = 0.5
 """Programs get at most two progress events a second."""
+_UNTOLD_SIZE = {"ncols": 79, "nrows": 24}
+"""What a bar is drawn for on a terminal that does not say how large it is."""
 
 
 class Reporter:
@@ -67,3 +71,22 @@ class Reporter:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def make_bar(**given: Any) -> Any:
+    """A bar on stderr, as wide as the terminal; ``given``: what tqdm takes."""
+    from tqdm import tqdm  # imported when there is something to draw
+
+    size = {"dynamic_ncols": True} if _tells_size() else _UNTOLD_SIZE
+    return tqdm(file=sys.stderr, leave=False, **size, **given)
+
+
+def _tells_size() -> bool:
+    """Whether stderr is no terminal of 0 columns or lines (as in containers, and over serial lines).
+
+    tqdm takes that at its word, and draws nothing.
+    """
+    try:
+        return all(os.get_terminal_size(sys.stderr.fileno()))
+    except (AttributeError, OSError, ValueError):  # no terminal, which tqdm knows how to draw for
+        return True

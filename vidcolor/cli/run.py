@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -337,6 +338,8 @@ def output_file(source: str, output: str | None, codec: str | None, word: str = 
     if output == STDIN:
         raise UsageError("A film cannot be written to stdout; give -o the name of a file.")
     if output is not None and not Path(output).is_dir():
+        if output.endswith(("/", os.sep)):  # which a Path forgets
+            raise OutputError(f"The folder {output} does not exist.")
         return Path(output)
     if source == STDIN or "://" in source:
         raise UsageError("The input is not a file, so the output needs a name; give one with -o.")

@@ -64,7 +64,8 @@ __all__ = ["command"]
 @click.option(
     "--time-limit",
     type=DURATION,
-    help="End after this long (55m, 8h), with weights and a checkpoint; as --set run.time_limit=MINUTES.",
+    help="End after this long in all (55m, 8h), earlier starts counted, with weights and a checkpoint; as "
+    "--set run.time_limit=MINUTES.",
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Steps in all; as --set run.steps=N.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of everything random; as --set run.seed=N.")

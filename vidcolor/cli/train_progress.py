@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from vidcolor.cli.console import emit_json, printable
-from vidcolor.cli.reporter import Reporter
+from vidcolor.cli.reporter import Reporter, make_bar
 from vidcolor.wording import counted
 
 if TYPE_CHECKING:
@@ -64,18 +63,13 @@ class TrainReporter(Reporter):
 
 
 def _make_bar(progress: Progress) -> Any:
-    from tqdm import tqdm  # imported when there is something to draw
-
     by_time = progress.limit is not None
     form = "step {n_fmt}/{total_fmt} |{bar}| {rate_noinv_fmt}, {remaining} left{postfix}"
-    return tqdm(
+    return make_bar(
         total=progress.steps if progress.limit is None else round(progress.limit),
         initial=round(progress.seconds) if by_time else progress.step - 1,
         bar_format="{percentage:3.0f}% |{bar}|{postfix}" if by_time else form,
         unit=" steps",
-        file=sys.stderr,
-        dynamic_ncols=True,
-        leave=False,
     )
 
 

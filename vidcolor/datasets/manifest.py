@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vidcolor.datasets.sources import find_pictures
+from vidcolor.datasets.sources import find_pictures, has_films
 from vidcolor.datasets.split import SplitLists, draw_order
 from vidcolor.errors import InputError
 from vidcolor.frames import NOTHING_KNOWN, Metadata
@@ -37,6 +37,9 @@ FORMAT = 1
 """Version of the layout; a reader refuses what is newer."""
 _PARTS = {"train": "train", "test": "test", "val": "train", "valid": "train", "validation": "train"}
 """Folders of a set that is split already. A validation part is drawn from the training part anyway."""
+_GONE = "does not exist; a training set is a folder"
+_OF_FILMS = "'vidcolor build-dataset' makes a set of films"
+"""For who gives the films themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,8 @@ def open_set(
     """
     root = Path(path)
     if not root.is_dir():
-        what = "is not a folder" if root.exists() else "does not exist"
-        raise InputError(f"{root} {what}; a training set is a folder.")
+        what = f"is not a folder, and a training set is one; {_OF_FILMS}" if root.exists() else _GONE
+        raise InputError(f"{root} {what}.")
     if (root / DATASET).exists():
         found = _built(root)
     elif (root / MANIFEST).exists():
@@ -95,7 +98,8 @@ def open_set(
         found = _plain(root, test_share, seed, SplitLists.read(split_file) if split_file else None)
     if len(found.train) < 2:
         count = f"{len(found.train)} training picture{'s' * (len(found.train) != 1)}"
-        raise InputError(f"{root} has {count}, too few to train on.")
+        hint = f"; {_OF_FILMS}" if has_films(root) else ""
+        raise InputError(f"{root} has {count}, too few to train on{hint}.")
     return found
 
 

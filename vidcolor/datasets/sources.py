@@ -11,7 +11,7 @@ from pathlib import Path
 from vidcolor.errors import InputError
 from vidcolor.media.endings import FILMS
 
-__all__ = ["FILMS", "PICTURES", "Source", "find_pictures", "find_sources"]
+__all__ = ["FILMS", "PICTURES", "Source", "find_pictures", "find_sources", "has_films"]
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm"})
 
@@ -48,6 +48,11 @@ def find_sources(inputs: Sequence[str | os.PathLike[str]]) -> list[Source]:
 def find_pictures(folder: Path) -> list[Path]:
     """The pictures of a folder and its sub-folders, sorted by their path in it."""
     return [path for path in _files(folder) if path.suffix.lower() in PICTURES]
+
+
+def has_films(folder: Path) -> bool:
+    """Whether a folder or its sub-folders hold films."""
+    return any(path.suffix.lower() in FILMS for path in _files(folder))
 
 
 def _of_input(given: Path) -> list[Source]:

@@ -90,6 +90,7 @@ class Pairs:
 
     def __init__(self, made: VideoReader, true: VideoReader) -> None:
         self._made, self._true = made, true
+        self._begins = _begin(made), _begin(true)
         rates = [reader.video.average_rate for reader in (made, true)]
         fastest = max((rate for rate in rates if rate), default=Fraction(25))
         self._near = 1 / (2 * fastest)
@@ -107,7 +108,7 @@ class Pairs:
         """
         one, other = next(ones, None), next(others, None)
         while one is not None and other is not None:
-            times = (one.time.exact - self._made.begin, other.time.exact - self._true.begin)
+            times = (one.time.exact - self._begins[0], other.time.exact - self._begins[1])
             self._ends = list(times)
             if abs(times[0] - times[1]) <= self._near:
                 self.count += 1
@@ -122,7 +123,7 @@ class Pairs:
                 other = next(others, None)
         for place, (left, rest) in enumerate(((one, ones), (other, others))):
             while left is not None:
-                self._ends[place] = left.time.exact - (self._made, self._true)[place].begin
+                self._ends[place] = left.time.exact - self._begins[place]
                 self._alone()
                 left = next(rest, None)
 
@@ -163,6 +164,16 @@ class Pairs:
                 f"{self._made.info.name} and {self._true.info.name} hardly show the same: their luma "
                 f"correlates by {self._alike / self.count:.2f}."
             )
+
+
+def _begin(reader: VideoReader) -> Fraction:
+    """A film's beginning, in seconds; sound alone does not begin it before 0.
+
+    Where a container has no other word for it, what a sound decoder needs first lies there: of the same film
+    in MP4 and in Matroska only one would begin so, by more than half a frame.
+    """
+    start = reader.video.start
+    return reader.begin if start is None else max(reader.begin, min(start, Fraction(0)))
 
 
 def rate_text(video: VideoInfo) -> str:

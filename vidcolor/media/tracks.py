@@ -111,8 +111,11 @@ class Track:
         length = round((packet.duration or 0) * scale)
         pts = None if packet.pts is None else round(packet.pts * scale - offset)
         dts = None if packet.dts is None else round(packet.dts * scale - offset)
-        if pts is not None and pts < 0 and self.out.type == "subtitle":
-            length, pts, dts = max(length + pts, 0), 0, 0  # a line that stands when the cut begins
+        if pts is not None and self.out.type == "subtitle":
+            if pts < 0:
+                length, pts, dts = max(length + pts, 0), 0, 0  # a line that stands when the cut begins
+            if self.cut.limit is not None:  # or when it ends; the film would seem to last as long as it
+                length = min(length, max(round(self.cut.limit / base) - pts, 0))
         packet.time_base = base
         packet.duration = length
         packet.pts, packet.dts = self._mended(pts, dts, length)

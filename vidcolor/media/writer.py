@@ -305,9 +305,9 @@ class VideoWriter:
     def _tell_changes(self, wanted: str | None) -> None:
         video, form, name = self._video, self._form, self._entry.name
         if form.depth < video.bit_depth:
-            self._notify(
-                f"{name} has no {video.bit_depth}-bit format here: luma is rounded to {form.depth} bits."
-            )
+            none = f"{name} has no {video.bit_depth}-bit format here"
+            why = none if wanted is None else f"The film has {video.bit_depth} bits, {form.name} has not"
+            self._notify(f"{why}: luma is rounded to {form.depth} bits.")
         elif form.depth > video.bit_depth:
             self._notify(
                 f"The result has {form.depth} bits instead of {video.bit_depth}; every luma value is kept."
