@@ -29,7 +29,7 @@ from vidcolor.media.timeline import clock_text
 from vidcolor.models import resolve_model
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.memory import hold_memory
-from vidcolor.pipeline.names import fitted
+from vidcolor.pipeline.names import beside
 from vidcolor.pipeline.opening import Notices, open_film, understood
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.pipeline.painted import Painter
@@ -108,7 +108,7 @@ def default_sheet(source: Path) -> Path:
     >>> default_sheet(Path("films/1912.mov")).as_posix()
     'films/1912.preview.png'
     """
-    return source.with_name(fitted(source.stem, ".preview.png"))
+    return beside(source, ".preview.png")
 
 
 def preview(
