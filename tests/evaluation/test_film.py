@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,8 @@ from tests.evaluation.films import SIZE, plain, rgb_of, texture, write_film
 from vidcolor.errors import InputError
 from vidcolor.evaluation.film import evaluate_model, evaluate_pair, evaluate_result
 from vidcolor.evaluation.options import EvaluateOptions
+from vidcolor.frames import Frame
+from vidcolor.media.reader import VideoReader
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.pipeline.run import colorize
 
@@ -222,6 +226,28 @@ def test_an_interrupt_goes_through_and_ends_the_threads(tmp_path: Path, way: str
     for thread in set(threading.enumerate()) - before:
         thread.join(60)
         assert not thread.is_alive(), thread.name
+
+
+def test_films_that_were_left_are_not_said_to_end(
+    tmp_path: Path, truth: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A truth that is slow to decode, interrupted while its next frame is waited for."""
+    result = make_clip(tmp_path / "r.mkv", size=SIZE[::-1], frames=48, colourful=True)
+    notices: list[str] = []
+    decode = VideoReader._frame
+
+    def slowly(self: VideoReader, *given: Any) -> Frame:
+        if self.info.name == str(truth):
+            time.sleep(0.35)
+        return decode(self, *given)
+
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(VideoReader, "_frame", slowly)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_pair(result, truth, notify=notices.append, progress=interrupt)
+    assert not notices
 
 
 def test_short_films_without_a_moment_in_common(tmp_path: Path) -> None:

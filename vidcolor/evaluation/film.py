@@ -158,7 +158,8 @@ def evaluate_pair(
                     seen.look(other)
                     seconds = float(other.time.exact - true.begin)
                     yield sampler.compared(other, seconds, other.chroma, one.chroma, (of_result, one))
-            pairs.finish(words)
+            if not stop.is_set():  # else films end where they were left
+                pairs.finish(words)
             seen.finish()
 
         _measure(samples(), measured, stop, expected_frames(video, run), progress)
