@@ -66,8 +66,6 @@ class Found:
     """How many were found."""
     whole: bool
     """All frames were looked at."""
-    followed: bool
-    """Anchors are those of a run; else only the first frames of shots are known to be ones."""
     skipped: str
     """What was not looked at, in a sentence."""
 
@@ -146,11 +144,11 @@ def read_through(
         raise InputError(f"{reader.info.name}: no frame came within {_PATIENCE_S:g} seconds.")
     if not exceeded:
         all_of_them = f"All {seen} frames were looked at." if seen > 1 else "Its one frame was looked at."
-        return Found(sights, seen, shots, True, followed, all_of_them)
+        return Found(sights, seen, shots, True, all_of_them)
     until = clock_text(last.time.exact - reader.begin - begin)
     why = "The input cannot be sought in, or does not say how long it is"
     skipped = f"{why}: only its first {seen} frames were looked at, {until} long."
-    return Found(sights, seen, shots, False, followed, skipped)
+    return Found(sights, seen, shots, False, skipped)
 
 
 def _anchors(
@@ -218,7 +216,7 @@ def skim(
     more = _find_cuts(chosen, again, video, reduce)
     total = round((end - begin) * video.average_rate) if video.average_rate else None
     looked_at = keys.decoded + more
-    return Found(chosen, looked_at, shots, False, False, _skipped(looked_at, total, sights, span, shots))
+    return Found(chosen, looked_at, shots, False, _skipped(looked_at, total, sights, span, shots))
 
 
 def _part(sights: list[Sight]) -> int:

@@ -173,7 +173,7 @@ def preview(
             for sight in shown:
                 sight.shot = 0
                 settle([sight])
-            found = Found(shown, len(shown), 0, False, False, "Only the moments asked for were looked at.")
+            found = Found(shown, len(shown), 0, False, "Only the moments asked for were looked at.")
         else:
             found = _found(reader, opened, reduce, count, options, seekable)
             settle(found.sights)
