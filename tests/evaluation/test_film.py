@@ -187,6 +187,21 @@ def test_films_that_show_something_else(tmp_path: Path, truth: Path) -> None:
     assert f"{other} and {truth} hardly show the same: their luma correlates by" in notices
 
 
+def test_a_matrix_whose_colours_cannot_be_read(tmp_path: Path) -> None:
+    tags = "limited", "ictcp", "bt2020", "smpte2084"
+    odd = make_clip(tmp_path / "odd.mkv", frames=3, colourful=True, color=tags)
+    film = make_clip(tmp_path / "film.mkv", frames=3, colourful=True)
+    asked: list[Callable[[], object]] = [
+        lambda: evaluate_model(odd, GREY),
+        lambda: evaluate_pair(odd, film),
+        lambda: evaluate_pair(film, odd),
+        lambda: evaluate_result(odd),
+    ]
+    for ask in asked:
+        with pytest.raises(InputError, match=r"odd\.mkv is in the matrix ictcp, in which its colours cannot"):
+            ask()
+
+
 def test_no_moment_in_common(tmp_path: Path, truth: Path) -> None:
     with pytest.raises(InputError, match="ends at"):
         evaluate_pair(truth, truth, RunOptions(start=Fraction(10)))

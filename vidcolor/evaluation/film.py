@@ -18,7 +18,14 @@ from vidcolor.color.chroma import ChromaMaker
 from vidcolor.evaluation.measure import FilmFigures
 from vidcolor.evaluation.options import EvaluateOptions
 from vidcolor.evaluation.outcome import FORMAT, Gallery, Outcome
-from vidcolor.evaluation.pairing import ColorSeen, Pairs, rate_text, refuse_colorless, refuse_unlike
+from vidcolor.evaluation.pairing import (
+    ColorSeen,
+    Pairs,
+    rate_text,
+    refuse_colorless,
+    refuse_unlike,
+    refuse_unread,
+)
 from vidcolor.evaluation.perceptual import LEFT_OUT_OF_FILMS
 from vidcolor.evaluation.sample import Sample, Sampler
 from vidcolor.frames import ChromaLayout, ColorTags, VideoInfo
@@ -87,6 +94,7 @@ def evaluate_model(
         reader, video, colorist = film.reader, film.video, film.colorist
         blind = _changed(film.options, keep_colour="off", parts=False)
         refuse_colorless(reader, has_chroma(video.pixel_format))
+        refuse_unread(reader)
 
         def persons(make: ChromaMaker) -> list[Person]:
             person = listen(source, reader, colorist, make, blind, words)
@@ -143,6 +151,8 @@ def evaluate_pair(
     ):
         refuse_colorless(true, has_chroma(true.video.pixel_format))
         refuse_unlike(made, true, run)
+        for reader in (made, true):
+            refuse_unread(reader)
         video = true.video
         sampler, of_result = Sampler(video, options.size), Sampler(made.video, options.size)
         measured = FilmFigures(sampler, options, compare=True)
@@ -183,6 +193,7 @@ def evaluate_result(
     words = Notices(notify)
     hold_memory()
     with _opened(source, run, words) as reader:
+        refuse_unread(reader)
         sampler = Sampler(reader.video, options.size)
         measured, stop = FilmFigures(sampler, options, compare=False), threading.Event()
 
