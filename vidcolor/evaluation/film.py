@@ -34,11 +34,10 @@ from vidcolor.media.reader import VideoReader
 from vidcolor.models import resolve_model
 from vidcolor.pipeline.coloring import Coloring
 from vidcolor.pipeline.memory import hold_memory
-from vidcolor.pipeline.opening import Notices, frames_ahead, open_film, opened
+from vidcolor.pipeline.opening import Notices, expected_frames, frames_ahead, open_film, opened
 from vidcolor.pipeline.options import Progress, RunOptions
 from vidcolor.pipeline.person import Person
 from vidcolor.pipeline.prefetch import closing_stage, prefetch
-from vidcolor.pipeline.run import expected_frames
 from vidcolor.pipeline.words import listen
 
 __all__ = ["evaluate_model", "evaluate_pair", "evaluate_result"]
@@ -118,7 +117,7 @@ def evaluate_model(
                     yield sampler.compared(frame, seconds, frame.chroma, (colored.cb, colored.cr))
             seen.finish()
 
-        _measure(samples(), measured, stop, expected_frames(video, run), progress)
+        _measure(samples(), measured, stop, _expected(reader, run), progress)
         for word in coloring.words():
             words(word)
     told = {"model": loaded.label, "device": str(colorist.device), "coloured": _told(run)}
@@ -172,7 +171,7 @@ def evaluate_pair(
                 pairs.finish(words)
             seen.finish()
 
-        _measure(samples(), measured, stop, expected_frames(video, run), progress)
+        _measure(samples(), measured, stop, _expected(true, run), progress)
     told = {"input": os.fspath(result), "truth": os.fspath(truth)}
     return _outcome("pair", measured, options, words, told, video)
 
@@ -202,7 +201,7 @@ def evaluate_result(
                 for frame in frames:
                     yield sampler.result(frame, float(frame.time.exact - reader.begin), frame.chroma)
 
-        _measure(samples(), measured, stop, expected_frames(reader.video, run), progress)
+        _measure(samples(), measured, stop, _expected(reader, run), progress)
         video = reader.video
     return _outcome("result", measured, options, words, {"input": os.fspath(source)}, video)
 
@@ -213,6 +212,10 @@ def _changed(run: RunOptions, **changes: Any) -> RunOptions:
 
 def _opened(source: Path, run: RunOptions, notify: Notify) -> VideoReader:
     return open_film(source, _changed(run, keep_colour="on"), notify)
+
+
+def _expected(reader: VideoReader, run: RunOptions) -> int | None:
+    return expected_frames(reader.video, reader.begin, run.start, run.end) or None
 
 
 def _measure(

@@ -19,6 +19,7 @@ from vidcolor.frames import Frame, VideoInfo
 from vidcolor.media.key_frames import KeyFrames
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.timeline import clock_text
+from vidcolor.pipeline.opening import film_end
 from vidcolor.pipeline.prefetch import prefetch
 from vidcolor.pipeline.preview.sights import Reducer, Sight, thinned
 from vidcolor.temporal.anchors import carry_size, find_spans, in_shots
@@ -28,8 +29,6 @@ __all__ = [
     "Found",
     "Opener",
     "exact_frames",
-    "expected_frames",
-    "film_end",
     "frames_allowed",
     "read_through",
     "skim",
@@ -73,25 +72,6 @@ class Found:
 def frames_allowed(video: VideoInfo) -> int:
     """Frames of a film that are read one after the other."""
     return max(24, _PIXELS // (video.width * video.height))
-
-
-def expected_frames(
-    video: VideoInfo, begin: Fraction, start: Fraction | None, end: Fraction | None
-) -> int | None:
-    """How many frames lie in the range, by the header."""
-    stop = film_end(video, begin)
-    if stop is None or not video.average_rate:
-        return None
-    last = stop if end is None else min(stop, end)
-    return max(0, round((last - (start or 0)) * video.average_rate))
-
-
-def film_end(video: VideoInfo, begin: Fraction) -> Fraction | None:
-    """Where the film ends, in seconds from its beginning, by the header."""
-    if video.duration is None:
-        return None
-    late = Fraction(0) if video.start is None else video.start - begin
-    return video.duration.value + max(late, Fraction(0))
 
 
 # ---- one after the other --------------------------------------------------------------------------

@@ -30,14 +30,12 @@ from vidcolor.models import resolve_model
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.memory import hold_memory
 from vidcolor.pipeline.names import beside
-from vidcolor.pipeline.opening import Notices, open_film, understood
+from vidcolor.pipeline.opening import Notices, expected_frames, film_end, open_film, understood
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.pipeline.painted import Painter
 from vidcolor.pipeline.preview.look import (
     Found,
     exact_frames,
-    expected_frames,
-    film_end,
     frames_allowed,
     read_through,
     skim,
@@ -210,7 +208,8 @@ def _found(
 ) -> Found:
     """What is seen of a film: all of it where that is quick, else here and there, else its beginning."""
     video, begin = reader.video, options.start or Fraction(0)
-    expected = expected_frames(video, reader.begin, options.start, options.end) if seekable else None
+    # With a beginning it goes by the length, not by a count, which may be of a first fragment.
+    expected = expected_frames(video, reader.begin, begin, options.end) if seekable else None
     end = film_end(video, reader.begin)
     if expected is not None and end is not None and expected > frames_allowed(video):
         stop = end if options.end is None else min(end, options.end)
