@@ -44,6 +44,7 @@ def prefetch(items: Iterable[T], size: int, stop: threading.Event | None = None)
     waiting = queue.SimpleQueue[tuple[str, T | BaseException | None]]()
     room = threading.Semaphore(size + 1)
     """For one item each, from before it is made until it is taken."""
+    iterator = iter(items)
     stop = stop or threading.Event()
     gone = threading.Event()
 
@@ -54,7 +55,6 @@ def prefetch(items: Iterable[T], size: int, stop: threading.Event | None = None)
         return False
 
     def work() -> None:
-        iterator = iter(items)
         try:
             while has_room():
                 try:
