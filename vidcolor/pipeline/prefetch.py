@@ -1,4 +1,4 @@
-"""The only concurrency there is on one machine: running an iterator ahead in a thread."""
+"""The only concurrency there is within a film: running an iterator ahead in a thread."""
 
 from __future__ import annotations
 
