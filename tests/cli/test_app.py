@@ -51,6 +51,18 @@ sys.argv = ["vidcolor", "--version"]
 sys.exit(main())
 """
 
+# Events from several threads at once, as a run's stages give them.
+SPEAKING = """
+import threading
+from vidcolor.cli.console import emit_json
+def speak(length):
+    for number in range(15_000):
+        emit_json(event="x" * length, number=number)
+threads = [threading.Thread(target=speak, args=(length,)) for length in (10, 300, 9000)]
+for thread in threads:
+    thread.start()
+"""
+
 
 def test_help_lists_every_command(capsys: Capture) -> None:
     assert main(["--help"]) == 0
@@ -204,6 +216,11 @@ def test_a_stage_left_behind_does_not_spoil_the_exit_code() -> None:
     assert run.returncode == 0
     assert run.stdout.startswith("vidcolor ")
     assert "in peace" not in run.stdout
+
+
+def test_events_from_several_threads_stay_lines() -> None:
+    run = subprocess.run([sys.executable, "-c", SPEAKING], capture_output=True, text=True, timeout=50)
+    assert len([json.loads(line) for line in run.stdout.splitlines()]) == 3 * 15_000
 
 
 def test_a_reader_that_leaves(tmp_path: Path) -> None:

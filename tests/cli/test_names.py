@@ -81,3 +81,21 @@ def test_a_name_that_is_no_film_is_printed_on_one_line(
     assert main(["run", "--model", "grey", str(path)]) == 1
     err = capsys.readouterr().err
     assert err.endswith("no\\n\\xff\\x1b[2Jfilm.mp4 is not a media file, or its header is damaged\n")
+
+
+@pytest.mark.parametrize(("command", "ending"), [("anchors", ".anchors"), ("preview", ".preview.png")])
+def test_beside_a_name_as_long_as_can_be(
+    command: str, ending: str, film: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = f"{'x' * 251}.mp4"
+    Path(name).write_bytes(film)
+    assert main([command, "--model", "grey", name]) == 0
+    assert sorted(os.listdir()) == [f"{'x' * (255 - len(ending))}{ending}", name]
+
+
+@pytest.mark.parametrize("command", ["run", "anchors", "preview"])
+@pytest.mark.parametrize("name", [".", "/"])
+def test_what_has_no_name(command: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, name]) == 1
+    assert capsys.readouterr().err == f"vidcolor: error: {name} is a folder, not a media file\n"

@@ -6,6 +6,8 @@ import contextlib
 import io
 import json
 import os
+import re
+import time
 from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
@@ -14,9 +16,10 @@ import pytest
 
 from tests.cli.conftest import FakeColorize
 from vidcolor.cli import main
+from vidcolor.cli.progress import RunReporter
 from vidcolor.cli.run import command
 from vidcolor.errors import InputError
-from vidcolor.pipeline.options import EncoderOptions, RunOptions
+from vidcolor.pipeline.options import EncoderOptions, Progress, RunOptions
 
 Capture = pytest.CaptureFixture[str]
 
@@ -379,3 +382,15 @@ def test_any_name_comes_through_and_can_be_shown(
     assert os.fsencode(json.loads(out.splitlines()[0])["input"]) == os.fsencode(film)
     assert err.count("\n") == 1
     assert err.removesuffix("\n").isprintable()
+
+
+def test_the_bar_of_a_run_that_goes_on_has_its_own_speed(capsys: Capture) -> None:
+    with RunReporter(bar=True, quiet=False, verbose=False, events=False) as reporter:
+        for frame in range(5001, 5006):
+            reporter.progress(Progress(frame, 6000, 1.0, kept=5000))
+            time.sleep(0.15)
+    last = re.findall(r"frame (\d+)/6000 .* ([0-9.]+) frames/s", capsys.readouterr().err.replace("\r", "\n"))[
+        -1
+    ]
+    assert last[0] == "5005"
+    assert float(last[1]) < 20

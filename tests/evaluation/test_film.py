@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,9 @@ from tests.evaluation.films import SIZE, plain, rgb_of, texture, write_film
 from vidcolor.errors import InputError
 from vidcolor.evaluation.film import evaluate_model, evaluate_pair, evaluate_result
 from vidcolor.evaluation.options import EvaluateOptions
+from vidcolor.frames import Frame
 from vidcolor.media.probe import probe
+from vidcolor.media.reader import VideoReader
 from vidcolor.pipeline.options import EncoderOptions, RunOptions
 from vidcolor.pipeline.run import colorize
 
@@ -196,6 +200,21 @@ def test_films_that_show_something_else(tmp_path: Path, truth: Path) -> None:
     assert f"{other} and {truth} hardly show the same: their luma correlates by" in notices
 
 
+def test_a_matrix_whose_colours_cannot_be_read(tmp_path: Path) -> None:
+    tags = "limited", "ictcp", "bt2020", "smpte2084"
+    odd = make_clip(tmp_path / "odd.mkv", frames=3, colourful=True, color=tags)
+    film = make_clip(tmp_path / "film.mkv", frames=3, colourful=True)
+    asked: list[Callable[[], object]] = [
+        lambda: evaluate_model(odd, GREY),
+        lambda: evaluate_pair(odd, film),
+        lambda: evaluate_pair(film, odd),
+        lambda: evaluate_result(odd),
+    ]
+    for ask in asked:
+        with pytest.raises(InputError, match=r"odd\.mkv is in the matrix ictcp, in which its colours cannot"):
+            ask()
+
+
 def test_no_moment_in_common(tmp_path: Path, truth: Path) -> None:
     with pytest.raises(InputError, match="ends at"):
         evaluate_pair(truth, truth, RunOptions(start=Fraction(10)))
@@ -235,6 +254,28 @@ def test_an_interrupt_goes_through_and_ends_the_threads(tmp_path: Path, way: str
     for thread in set(threading.enumerate()) - before:
         thread.join(60)
         assert not thread.is_alive(), thread.name
+
+
+def test_films_that_were_left_are_not_said_to_end(
+    tmp_path: Path, truth: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A truth that is slow to decode, interrupted while its next frame is waited for."""
+    result = make_clip(tmp_path / "r.mkv", size=SIZE[::-1], frames=48, colourful=True)
+    notices: list[str] = []
+    decode = VideoReader._frame
+
+    def slowly(self: VideoReader, *given: Any) -> Frame:
+        if self.info.name == str(truth):
+            time.sleep(0.35)
+        return decode(self, *given)
+
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(VideoReader, "_frame", slowly)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_pair(result, truth, notify=notices.append, progress=interrupt)
+    assert not notices
 
 
 def test_short_films_without_a_moment_in_common(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,21 @@ def test_the_same_pictures_give_the_same_colours_whatever_came_between() -> None
         converted.infer(pictures(width=width, count=1))
     assert torch.equal(first, kept)
     assert torch.equal(converted.infer(pictures()), kept)
+
+
+def test_each_of_two_threads_gets_its_own_answer() -> None:
+    """A film that was given up may still be asking when a worker begins with the next."""
+    need("openvino")
+    model = convert(resolve_model("default").model.eval())
+    torch.manual_seed(0)
+    shown = [100 * torch.rand(1, 1, 96, 128) for _ in range(2)]
+    wanted = [model.infer(one) for one in shown]
+
+    def others(number: int) -> int:
+        return sum(not torch.equal(model.infer(shown[number]), wanted[number]) for _ in range(150))
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(others, range(2))) == [0, 0]
 
 
 def test_a_precision_this_cpu_has_not_is_refused() -> None:

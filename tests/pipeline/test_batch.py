@@ -6,6 +6,8 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -599,6 +601,31 @@ def test_after_what_nobody_foresaw_the_next_film_gets_a_new_worker(tmp_path: Pat
             assert (job, message.kind) == (name, kind), message
             if kind == "failed":
                 assert "File name too long" in message.facts["message"]
+
+
+# A worker that is left with a stage that does not end.
+LEFT_BEHIND = """
+import atexit, multiprocessing, time
+from vidcolor.pipeline.batch.worker import serve
+from vidcolor.pipeline.prefetch import prefetch
+def endless():
+    yield 1
+    time.sleep(60)
+    yield 2
+items = prefetch(endless(), 1)
+next(items)
+atexit.register(print, "Python ended in peace")
+ours, theirs = multiprocessing.Pipe()
+ours.close()
+serve(theirs, 0, None)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+def test_a_worker_with_a_stage_left_behind_does_not_abort() -> None:
+    run = subprocess.run([sys.executable, "-c", LEFT_BEHIND], capture_output=True, text=True, timeout=50)
+    assert run.returncode == -signal.SIGTERM
+    assert run.stdout + run.stderr == ""
 
 
 @pytest.mark.parametrize("codec", ["ffv1", "libx264"])

@@ -188,6 +188,17 @@ def test_a_part_begins_with_what_is_shown_then(tmp_path: Path) -> None:
     assert done.length == Fraction(37, 100)
 
 
+def test_a_matrix_whose_colours_cannot_be_read_is_told(tmp_path: Path) -> None:
+    tags = "limited", "ictcp", "bt2020", "smpte2084"
+    odd = make_clip(tmp_path / "odd.mkv", frames=3, colourful=True, color=tags)
+    film = make_clip(tmp_path / "film.mkv", frames=3, colourful=True)
+    for pair in ((odd, film), (film, odd)):
+        done = compare(*pair, tmp_path / "c.mkv", bare(overwrite=True))
+        assert done.notices == (
+            "odd.mkv is in the matrix ictcp, in which its colours cannot be read; they are not right.",
+        )
+
+
 def test_different_lengths_end_with_the_shorter_and_are_told(tmp_path: Path) -> None:
     long = make_clip(tmp_path / "long.mp4", frames=48, audio=1)
     short = make_clip(tmp_path / "short.mkv", frames=24)

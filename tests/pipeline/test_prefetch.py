@@ -65,6 +65,18 @@ def test_leaving_early_closes_the_source_and_joins_the_thread() -> None:
     assert not threads()
 
 
+def test_what_cannot_be_iterated_is_not_waited_for() -> None:
+    class Broken:
+        def __iter__(self) -> Iterator[int]:
+            raise KeyError("first")
+
+    stop = threading.Event()
+    threading.Timer(2, stop.set).start()
+    with pytest.raises(KeyError, match="first"):
+        next(prefetch(Broken(), 1, stop))
+    stop.set()
+
+
 def test_a_negative_size_is_refused() -> None:
     with pytest.raises(ValueError, match="size must be at least 0"):
         next(prefetch([], -1))

@@ -284,3 +284,17 @@ def test_no_frame_waits_for_the_garbage_collector(tmp_path: Path) -> None:
         gc.set_debug(0)
         gc.enable()
     assert not [kind for kind in map(type, left) if kind.__module__.startswith(("av.", "vidcolor.", "numpy"))]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "frames"), [(None, None, 100), (6, None, 75), (None, 7, 50), (5, 6, 25), (None, 20, 100)]
+)
+def test_how_many_frames_there_will_be_where_pictures_begin_late(
+    tmp_path: Path, start: int | None, end: int | None, frames: int
+) -> None:
+    late = [5000 + 40 * n for n in range(100)]
+    source = make_clip(tmp_path / "a.mp4", pts=late, time_base=Fraction(1, 1000), rate=25, audio=1)
+    said: list[Progress] = []
+    wanted = {"start": start, "end": end}
+    done = vidcolor.colorize(source, tmp_path / "b.mkv", model="grey", progress=said.append, **wanted)
+    assert done.frames == said[0].total == frames

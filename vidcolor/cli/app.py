@@ -100,16 +100,12 @@ def _code_of(arguments: Sequence[str] | None) -> int:
 
 
 def _leave_threads_behind(code: int) -> None:
-    """Ends the process at once where a stage that was stopped is still at work.
-
-    Python's end would pull the thread out of the C++ it is in, which aborts: no exit code of ours.
-    """
-    others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-    if not others:
+    """Ends the process at once where a stage that was stopped is still at work, with an exit code of ours."""
+    if threading.active_count() == 1:
         return
-    from vidcolor.pipeline.prefetch import STAGE
+    from vidcolor.pipeline.prefetch import any_at_work
 
-    if STAGE in others:
+    if any_at_work():
         for stream in (sys.stdout, sys.stderr):
             with suppress(AttributeError, OSError, ValueError):
                 stream.flush()

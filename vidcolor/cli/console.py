@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TextIO, TypeVar
@@ -30,6 +31,9 @@ __all__ = [
 ]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_one_line = threading.Lock()
+"""Held while one is printed: stages in threads give notices too."""
 
 
 @dataclass
@@ -83,7 +87,8 @@ def emit_json(**values: Any) -> None:
         OutputError: it is an event of a long command, and stdout does not take it.
     """
     try:
-        print(json.dumps(values), flush=True)
+        with _one_line:
+            print(json.dumps(values), flush=True)
     except BrokenPipeError:
         if "event" not in values:
             raise

@@ -47,20 +47,21 @@ class RunReporter(Reporter):
 
     def _draw(self, progress: Progress) -> None:
         if self._bar is None:
-            self._bar = _make_bar(progress.total)
+            self._bar = _make_bar(progress)
         if progress.total is not None:
             self._bar.total = progress.total
         # The speed tqdm works out counts recent frames more, which is what the time left hangs on.
         self._bar.update(progress.frame - self._bar.n)
 
 
-def _make_bar(total: int | None) -> Any:
+def _make_bar(progress: Progress) -> Any:
     return make_bar(
-        total=total,
+        total=progress.total,
+        initial=progress.kept,
         unit=" frames",
         bar_format=(
             "frame {n_fmt}, {rate_noinv_fmt}"
-            if total is None
+            if progress.total is None
             else "frame {n_fmt}/{total_fmt} |{bar}| {rate_noinv_fmt}, {remaining} left"
         ),
     )

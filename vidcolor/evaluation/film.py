@@ -19,7 +19,14 @@ from vidcolor.evaluation.intervals import LEAST
 from vidcolor.evaluation.measure import FilmFigures
 from vidcolor.evaluation.options import EvaluateOptions
 from vidcolor.evaluation.outcome import FORMAT, Gallery, Outcome
-from vidcolor.evaluation.pairing import ColorSeen, Pairs, rate_text, refuse_colorless, refuse_unlike
+from vidcolor.evaluation.pairing import (
+    ColorSeen,
+    Pairs,
+    rate_text,
+    refuse_colorless,
+    refuse_unlike,
+    refuse_unread,
+)
 from vidcolor.evaluation.perceptual import LEFT_OUT_OF_FILMS
 from vidcolor.evaluation.sample import Sample, Sampler
 from vidcolor.frames import ChromaLayout, ColorTags, VideoInfo
@@ -28,11 +35,10 @@ from vidcolor.media.reader import VideoReader
 from vidcolor.models import resolve_model
 from vidcolor.pipeline.coloring import Coloring
 from vidcolor.pipeline.memory import hold_memory
-from vidcolor.pipeline.opening import Notices, frames_ahead, open_film, opened
+from vidcolor.pipeline.opening import Notices, expected_frames, frames_ahead, open_film, opened
 from vidcolor.pipeline.options import Progress, RunOptions
 from vidcolor.pipeline.person import Person
 from vidcolor.pipeline.prefetch import closing_stage, prefetch
-from vidcolor.pipeline.run import expected_frames
 from vidcolor.pipeline.words import listen
 
 __all__ = ["evaluate_model", "evaluate_pair", "evaluate_result"]
@@ -88,6 +94,7 @@ def evaluate_model(
         reader, video, colorist = film.reader, film.video, film.colorist
         blind = _changed(film.options, keep_colour="off", parts=False)
         refuse_colorless(reader, has_chroma(video.pixel_format))
+        refuse_unread(reader)
 
         def persons(make: ChromaMaker) -> list[Person]:
             person = listen(source, reader, colorist, make, blind, words)
@@ -111,7 +118,7 @@ def evaluate_model(
                     yield sampler.compared(frame, seconds, frame.chroma, (colored.cb, colored.cr))
             seen.finish()
 
-        _measure(samples(), measured, stop, expected_frames(video, run), progress)
+        _measure(samples(), measured, stop, _expected(reader, run), progress)
         for word in coloring.words():
             words(word)
     told = {"model": loaded.label, "device": str(colorist.device), "coloured": _told(run)}
@@ -144,6 +151,8 @@ def evaluate_pair(
     ):
         refuse_colorless(true, has_chroma(true.video.pixel_format))
         refuse_unlike(made, true, run)
+        for reader in (made, true):
+            refuse_unread(reader)
         video = true.video
         sampler, of_result = Sampler(video, options.size), Sampler(made.video, options.size)
         measured = FilmFigures(sampler, options, compare=True)
@@ -159,10 +168,11 @@ def evaluate_pair(
                     seen.look(other)
                     seconds = float(other.time.exact - true.begin)
                     yield sampler.compared(other, seconds, other.chroma, one.chroma, (of_result, one))
-            pairs.finish(words)
+            if not stop.is_set():  # else films end where they were left
+                pairs.finish(words)
             seen.finish()
 
-        _measure(samples(), measured, stop, expected_frames(video, run), progress)
+        _measure(samples(), measured, stop, _expected(true, run), progress)
     told = {"input": os.fspath(result), "truth": os.fspath(truth)}
     return _outcome("pair", measured, options, words, told, video)
 
@@ -183,6 +193,7 @@ def evaluate_result(
     words = Notices(notify)
     hold_memory()
     with _opened(source, run, words) as reader:
+        refuse_unread(reader)
         sampler = Sampler(reader.video, options.size)
         measured, stop = FilmFigures(sampler, options, compare=False), threading.Event()
 
@@ -191,7 +202,7 @@ def evaluate_result(
                 for frame in frames:
                     yield sampler.result(frame, float(frame.time.exact - reader.begin), frame.chroma)
 
-        _measure(samples(), measured, stop, expected_frames(reader.video, run), progress)
+        _measure(samples(), measured, stop, _expected(reader, run), progress)
         video = reader.video
     return _outcome("result", measured, options, words, {"input": os.fspath(source)}, video)
 
@@ -202,6 +213,10 @@ def _changed(run: RunOptions, **changes: Any) -> RunOptions:
 
 def _opened(source: Path, run: RunOptions, notify: Notify) -> VideoReader:
     return open_film(source, _changed(run, keep_colour="on"), notify)
+
+
+def _expected(reader: VideoReader, run: RunOptions) -> int | None:
+    return expected_frames(reader.video, reader.begin, run.start, run.end) or None
 
 
 def _measure(

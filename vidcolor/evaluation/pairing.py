@@ -7,14 +7,16 @@ from fractions import Fraction
 
 import numpy as np
 
+from vidcolor.color.planes import MATRICES
 from vidcolor.errors import InputError
 from vidcolor.frames import Frame, VideoInfo
+from vidcolor.media.own_chroma import has_chroma
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.timeline import clock_text
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.wording import counted
 
-__all__ = ["ColorSeen", "Pairs", "rate_text", "refuse_colorless", "refuse_unlike"]
+__all__ = ["ColorSeen", "Pairs", "rate_text", "refuse_colorless", "refuse_unlike", "refuse_unread"]
 
 _NO_COLOR_S = 60.0
 """Seconds of film without any colour after which there is taken to be none."""
@@ -31,6 +33,15 @@ def refuse_colorless(reader: VideoReader, colored: bool) -> None:
     if not colored:
         raise InputError(
             f"{reader.info.name} is in black and white: there is no true colour to compare with."
+        )
+
+
+def refuse_unread(reader: VideoReader) -> None:
+    """Raises InputError where nobody here knows what a film's chroma means."""
+    video = reader.video
+    if has_chroma(video.pixel_format) and video.tags.matrix not in (None, *MATRICES):
+        raise InputError(
+            f"{reader.info.name} is in the matrix {video.tags.matrix}, in which its colours cannot be read."
         )
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vidcolor.errors import OutputError, UsageError
-from vidcolor.media.target import writing
+from vidcolor.media.target import LONGEST_NAME, writing
 
 __all__ = ["folder_made"]
 
@@ -39,7 +39,9 @@ def folder_made(
             check_content(final)
 
     check()
-    working = final.with_name(f".{final.name}.{os.getpid()}.part")
+    mark = f".{os.getpid()}.part"
+    name = os.fsdecode(os.fsencode(final.name)[: LONGEST_NAME - len(mark) - 1])
+    working = final.with_name(f".{name}{mark}")
     with writing(final):
         shutil.rmtree(working, ignore_errors=True)  # of a process that had our number and was killed
         working.mkdir()

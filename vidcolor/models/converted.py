@@ -10,6 +10,7 @@ import json
 import math
 import os
 import sys
+import threading
 import warnings
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
@@ -111,6 +112,8 @@ class Converted(ColorModel):
         _check_precision(precision)
         self.precision = precision
         self._compiled: OrderedDict[tuple[object, ...], openvino.CompiledModel] = OrderedDict()
+        self._busy = threading.Lock()
+        """Held from a question to its answer: asked by two threads OpenVINO gives one the other's."""
 
     @property
     def parameter_count(self) -> int:
@@ -120,9 +123,11 @@ class Converted(ColorModel):
     def ab_at_grain(self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> Tensor:
         given = self.in_a_row(lightness, hints, condition)
         arrays = [np.ascontiguousarray(one.float().cpu().numpy()) for one in given]
-        compiled = self._for([array.shape for array in arrays])
-        # OpenVINO's answer lies in memory that its next one takes.
-        return torch.from_numpy(compiled(arrays)[0].copy()).to(lightness.device)
+        with self._busy:
+            compiled = self._for([array.shape for array in arrays])
+            # OpenVINO's answer lies in memory that its next one takes.
+            answer = compiled(arrays)[0].copy()
+        return torch.from_numpy(answer).to(lightness.device)
 
     @cached_property
     def _is_quantized(self) -> bool:

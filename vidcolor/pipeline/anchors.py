@@ -23,6 +23,7 @@ from vidcolor.pipeline.anchored import Anchored
 from vidcolor.pipeline.by_example import ByExample
 from vidcolor.pipeline.keep import Keeper, Shots
 from vidcolor.pipeline.memory import hold_memory
+from vidcolor.pipeline.names import beside
 from vidcolor.pipeline.opening import Notices, frames_ahead, opened
 from vidcolor.pipeline.options import Progress, RunOptions
 from vidcolor.pipeline.painted import Painter
@@ -86,7 +87,7 @@ def write_anchors(
     options = options or RunOptions()
     if (every := options.anchor_every) is None:
         raise UsageError("There are no anchors where every frame is coloured by itself; give a number.")
-    target = Path(folder) if folder is not None else Path(source).with_suffix(".anchors")
+    target = Path(folder) if folder is not None else beside(Path(source), ".anchors")
     started = time.perf_counter()
     note = Notices(notify)
     hold_memory()

@@ -80,11 +80,6 @@ class Keeper:
         make = self._make
         return relayout(plane, (height, width), make.layout, make.siting, self._source, make.output)
 
-    @property
-    def passing(self) -> bool:
-        """Whether the shot that goes by is in colour, as far as it is known."""
-        return self._marker.in_color
-
     def state(self) -> npt.NDArray[np.int64]:
         """What is known of the shots so far, between two parts of a film."""
         return np.array(self._marker.known, np.int64)

@@ -1,4 +1,4 @@
-"""What the result is called when nobody says."""
+"""What results are called when nobody says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vidcolor.errors import InputError
 from vidcolor.media.encoders import container_format, container_holds
 from vidcolor.media.target import LONGEST_NAME
 
-__all__ = ["default_output", "fitted"]
+__all__ = ["beside", "default_output", "fitted"]
 
 # Written as they are read. Other containers (AVI and FLV cannot hold exact times, GIF no sound, TS no
 # attachments, …) become Matroska, which holds all there is.
@@ -31,12 +31,24 @@ def default_output(source: Path, codec: str | None = None, word: str = "color") 
     Raises:
         InputError: it is no file's name ("." and "/" are none).
     """
-    if not source.name:
-        raise InputError(f"{source} is a folder, not a media file.")
     kept = source.suffix.lower() in _KEPT
     if kept and codec is not None:
         kept = container_holds(container_format(source.name), codec)
-    return source.with_name(fitted(source.stem, f".{word}{source.suffix if kept else '.mkv'}"))
+    return beside(source, f".{word}{source.suffix if kept else '.mkv'}")
+
+
+def beside(source: Path, tail: str) -> Path:
+    """What lies beside a film and is called as it is, with ``tail`` in place of its ending.
+
+    >>> beside(Path("films/1912.mov"), ".preview.png").as_posix()
+    'films/1912.preview.png'
+
+    Raises:
+        InputError: as :func:`default_output`.
+    """
+    if not source.name:
+        raise InputError(f"{source} is a folder, not a media file.")
+    return source.with_name(fitted(source.stem, tail))
 
 
 def fitted(stem: str, tail: str) -> str:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from vidcolor.color.planes import MATRICES, ColorSpace
 from vidcolor.frames import VideoInfo
@@ -17,7 +18,16 @@ from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.temporal.reference import Reference
 
-__all__ = ["Notices", "OpenFilm", "frames_ahead", "open_film", "opened", "understood"]
+__all__ = [
+    "Notices",
+    "OpenFilm",
+    "expected_frames",
+    "film_end",
+    "frames_ahead",
+    "open_film",
+    "opened",
+    "understood",
+]
 
 _FRAMES_AHEAD = 8
 """Decoded frames waiting to be coloured."""
@@ -112,3 +122,32 @@ def frames_ahead(video: VideoInfo) -> int:
     """Decoded frames that may wait to be coloured."""
     luma = video.width * video.height * (1 if video.bit_depth == 8 else 2)
     return max(1, min(_FRAMES_AHEAD, _BYTES_AHEAD // luma))
+
+
+def expected_frames(
+    video: VideoInfo, begin: Fraction, start: Fraction | None, end: Fraction | None
+) -> int | None:
+    """How many frames lie in a range of a film, by the header; None: it does not say.
+
+    Args:
+        video: the stream.
+        begin: the film's beginning on the clock of the frames, in seconds.
+        start, end: in seconds from the film's beginning.
+    """
+    if start is None and end is None and video.frame_count is not None:
+        return video.frame_count.value
+    stop = film_end(video, begin)
+    if stop is None or not video.average_rate:
+        return None
+    first, last = max(start or 0, _late(video, begin)), stop if end is None else min(stop, end)
+    return max(0, round((last - first) * video.average_rate))
+
+
+def film_end(video: VideoInfo, begin: Fraction) -> Fraction | None:
+    """Where the film ends, in seconds from its beginning, by the header."""
+    return None if video.duration is None else video.duration.value + _late(video, begin)
+
+
+def _late(video: VideoInfo, begin: Fraction) -> Fraction:
+    """Seconds by which a film's pictures begin later than it, by the header."""
+    return Fraction(0) if video.start is None else max(video.start - begin, Fraction(0))

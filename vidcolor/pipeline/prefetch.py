@@ -1,4 +1,4 @@
-"""The only concurrency there is on one machine: running an iterator ahead in a thread."""
+"""The only concurrency there is within a film: running an iterator ahead in a thread."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-__all__ = ["STAGE", "closing_stage", "prefetch", "setting"]
+__all__ = ["any_at_work", "closing_stage", "prefetch", "setting"]
 
 T = TypeVar("T")
 
-STAGE = "prefetch"
+_STAGE = "prefetch"
 """The name of every stage's thread."""
 _POLL_SECONDS = 0.1
 """How soon a waiting thread notices that it is no longer wanted."""
@@ -44,6 +44,7 @@ def prefetch(items: Iterable[T], size: int, stop: threading.Event | None = None)
     waiting = queue.SimpleQueue[tuple[str, T | BaseException | None]]()
     room = threading.Semaphore(size + 1)
     """For one item each, from before it is made until it is taken."""
+    iterator = iter(items)
     stop = stop or threading.Event()
     gone = threading.Event()
 
@@ -54,7 +55,6 @@ def prefetch(items: Iterable[T], size: int, stop: threading.Event | None = None)
         return False
 
     def work() -> None:
-        iterator = iter(items)
         try:
             while has_room():
                 try:
@@ -71,7 +71,7 @@ def prefetch(items: Iterable[T], size: int, stop: threading.Event | None = None)
             if close is not None:
                 close()
 
-    thread = threading.Thread(target=work, name=STAGE, daemon=True)
+    thread = threading.Thread(target=work, name=_STAGE, daemon=True)
     thread.start()
     try:
         while not stop.is_set():
@@ -121,3 +121,9 @@ def setting(event: threading.Event) -> Iterator[None]:
         yield
     finally:
         event.set()
+
+
+def any_at_work() -> bool:
+    """Whether a stage is at work. Where one is, though all were stopped, a process must end at once: Python's
+    own end would pull the thread out of the C++ it is in, which aborts."""
+    return any(thread.name == _STAGE for thread in threading.enumerate())

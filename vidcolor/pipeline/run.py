@@ -26,13 +26,13 @@ from vidcolor.pipeline.identity import can_resume, identity_of
 from vidcolor.pipeline.making import joined, made_in_parts, made_whole
 from vidcolor.pipeline.memory import hold_memory
 from vidcolor.pipeline.names import default_output
-from vidcolor.pipeline.opening import Notices, open_film, opened
+from vidcolor.pipeline.opening import Notices, expected_frames, open_film, opened
 from vidcolor.pipeline.options import EncoderOptions, Progress, RunOptions, Summary
 from vidcolor.pipeline.person import Person
 from vidcolor.pipeline.words import listen
 from vidcolor.pipeline.work import WorkFolder
 
-__all__ = ["colorize", "expected_frames"]
+__all__ = ["colorize"]
 
 
 def colorize(
@@ -86,7 +86,7 @@ def colorize(
                 found = identity_of(source, options, loaded, computed, writer.facts, coloring.facts)
                 work.take_over(found, coloring.heard, restart=options.restart, notify=note)
             count = kept = 0 if work is None else work.frames
-            total = expected_frames(video, options)
+            total = expected_frames(video, reader.begin, options.start, options.end) or None
             items = (
                 made_whole(reader, coloring, video, writer)
                 if work is None
@@ -187,13 +187,3 @@ def _writer(
         folder=None if work is None else work.path,
         notify=notify,
     )
-
-
-def expected_frames(video: VideoInfo, options: RunOptions) -> int | None:
-    """How many frames there will be, as far as the header tells."""
-    if options.start is None and options.end is None and video.frame_count is not None:
-        return video.frame_count.value
-    if video.duration is None or not video.average_rate:
-        return None
-    end = min(video.duration.value, options.end) if options.end is not None else video.duration.value
-    return max(0, round((end - (options.start or 0)) * video.average_rate)) or None

@@ -144,11 +144,6 @@ class ShotMarker:
     """Of the waiting frames, how many look like what."""
 
     @property
-    def in_color(self) -> bool:
-        """Whether the shot that goes by is in colour, as far as it is known."""
-        return self._in_color and self._settled
-
-    @property
     def known(self) -> tuple[int, ...]:
         """All that is remembered while no frame waits: to be set where the film is gone on with."""
         return self.kept, self.grey, int(self._in_color), int(self._settled)

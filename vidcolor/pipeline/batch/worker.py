@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from vidcolor.errors import DeviceError, VidcolorError, in_words
 from vidcolor.pipeline.options import Progress, RunOptions
+from vidcolor.pipeline.prefetch import any_at_work
 
 __all__ = ["Message", "Task", "serve"]
 
@@ -52,6 +53,8 @@ def serve(connection: Connection, number: int, threads: int | None) -> None:
         connection: gives :class:`Task`, takes :class:`Message`.
         number: the worker's own, from 0; shares out the GPUs of "auto".
         threads: how many the network and OpenCV may use; None: as they like.
+
+    A process with a stage left behind ends itself here, by the signal that its parent ends it by.
     """
     _heed_the_parent()
     with suppress(KeyboardInterrupt, EOFError, OSError):
@@ -61,6 +64,9 @@ def serve(connection: Connection, number: int, threads: int | None) -> None:
         _share(threads)
         while _one(connection, number):
             pass
+    if any_at_work():  # on a film that was given up
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _heed_the_parent() -> None:

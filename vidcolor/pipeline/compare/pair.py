@@ -222,6 +222,12 @@ class Pair:
             if None not in tags and tags[0] != tags[1]:
                 note(f"The films' {what} differ ({tags[0]} and {tags[1]}); {names[1]} is shown as if it were"
                      f" {tags[0]}, and its colours are not right.")  # fmt: skip
+        for name, video in zip(names, (one, other), strict=True):
+            if has_chroma(video.pixel_format) and video.tags.matrix not in (None, *MATRICES):
+                note(
+                    f"{name} is in the matrix {video.tags.matrix}, in which its colours cannot be read;"
+                    " they are not right."
+                )
         self._tell_lengths(ends[0], later, note)
 
     def _tell_lengths(self, one: Fraction | None, other: Fraction | None, note: _Notify) -> None:

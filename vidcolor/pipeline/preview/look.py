@@ -19,6 +19,7 @@ from vidcolor.frames import Frame, VideoInfo
 from vidcolor.media.key_frames import KeyFrames
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.timeline import clock_text
+from vidcolor.pipeline.opening import film_end
 from vidcolor.pipeline.prefetch import prefetch
 from vidcolor.pipeline.preview.sights import Reducer, Sight, thinned
 from vidcolor.temporal.anchors import carry_size, find_spans, in_shots
@@ -28,8 +29,6 @@ __all__ = [
     "Found",
     "Opener",
     "exact_frames",
-    "expected_frames",
-    "film_end",
     "frames_allowed",
     "read_through",
     "skim",
@@ -66,8 +65,6 @@ class Found:
     """How many were found."""
     whole: bool
     """All frames were looked at."""
-    followed: bool
-    """Anchors are those of a run; else only the first frames of shots are known to be ones."""
     skipped: str
     """What was not looked at, in a sentence."""
 
@@ -75,25 +72,6 @@ class Found:
 def frames_allowed(video: VideoInfo) -> int:
     """Frames of a film that are read one after the other."""
     return max(24, _PIXELS // (video.width * video.height))
-
-
-def expected_frames(
-    video: VideoInfo, begin: Fraction, start: Fraction | None, end: Fraction | None
-) -> int | None:
-    """How many frames lie in the range, by the header."""
-    stop = film_end(video, begin)
-    if stop is None or not video.average_rate:
-        return None
-    last = stop if end is None else min(stop, end)
-    return max(0, round((last - (start or 0)) * video.average_rate))
-
-
-def film_end(video: VideoInfo, begin: Fraction) -> Fraction | None:
-    """Where the film ends, in seconds from its beginning, by the header."""
-    if video.duration is None:
-        return None
-    late = Fraction(0) if video.start is None else video.start - begin
-    return video.duration.value + max(late, Fraction(0))
 
 
 # ---- one after the other --------------------------------------------------------------------------
@@ -146,11 +124,11 @@ def read_through(
         raise InputError(f"{reader.info.name}: no frame came within {_PATIENCE_S:g} seconds.")
     if not exceeded:
         all_of_them = f"All {seen} frames were looked at." if seen > 1 else "Its one frame was looked at."
-        return Found(sights, seen, shots, True, followed, all_of_them)
+        return Found(sights, seen, shots, True, all_of_them)
     until = clock_text(last.time.exact - reader.begin - begin)
     why = "The input cannot be sought in, or does not say how long it is"
     skipped = f"{why}: only its first {seen} frames were looked at, {until} long."
-    return Found(sights, seen, shots, False, followed, skipped)
+    return Found(sights, seen, shots, False, skipped)
 
 
 def _anchors(
@@ -218,7 +196,7 @@ def skim(
     more = _find_cuts(chosen, again, video, reduce)
     total = round((end - begin) * video.average_rate) if video.average_rate else None
     looked_at = keys.decoded + more
-    return Found(chosen, looked_at, shots, False, False, _skipped(looked_at, total, sights, span, shots))
+    return Found(chosen, looked_at, shots, False, _skipped(looked_at, total, sights, span, shots))
 
 
 def _part(sights: list[Sight]) -> int:

@@ -29,15 +29,13 @@ from vidcolor.media.timeline import clock_text
 from vidcolor.models import resolve_model
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.memory import hold_memory
-from vidcolor.pipeline.names import fitted
-from vidcolor.pipeline.opening import Notices, open_film, understood
+from vidcolor.pipeline.names import beside
+from vidcolor.pipeline.opening import Notices, expected_frames, film_end, open_film, understood
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.pipeline.painted import Painter
 from vidcolor.pipeline.preview.look import (
     Found,
     exact_frames,
-    expected_frames,
-    film_end,
     frames_allowed,
     read_through,
     skim,
@@ -108,7 +106,7 @@ def default_sheet(source: Path) -> Path:
     >>> default_sheet(Path("films/1912.mov")).as_posix()
     'films/1912.preview.png'
     """
-    return source.with_name(fitted(source.stem, ".preview.png"))
+    return beside(source, ".preview.png")
 
 
 def preview(
@@ -173,7 +171,7 @@ def preview(
             for sight in shown:
                 sight.shot = 0
                 settle([sight])
-            found = Found(shown, len(shown), 0, False, False, "Only the moments asked for were looked at.")
+            found = Found(shown, len(shown), 0, False, "Only the moments asked for were looked at.")
         else:
             found = _found(reader, opened, reduce, count, options, seekable)
             settle(found.sights)
@@ -210,7 +208,8 @@ def _found(
 ) -> Found:
     """What is seen of a film: all of it where that is quick, else here and there, else its beginning."""
     video, begin = reader.video, options.start or Fraction(0)
-    expected = expected_frames(video, reader.begin, options.start, options.end) if seekable else None
+    # With a beginning it goes by the length, not by a count, which may be of a first fragment.
+    expected = expected_frames(video, reader.begin, begin, options.end) if seekable else None
     end = film_end(video, reader.begin)
     if expected is not None and end is not None and expected > frames_allowed(video):
         stop = end if options.end is None else min(end, options.end)
