@@ -138,7 +138,7 @@ class Halves(Known):
 
 
 def give(monkeypatch: pytest.MonkeyPatch, model: ColorModel) -> ColorModel:
-    monkeypatch.setattr("vidcolor.pipeline.run.resolve_model", lambda name: LoadedModel(model, "given"))
+    monkeypatch.setattr("vidcolor.pipeline.run.resolve_model", lambda *_: LoadedModel(model, "given"))
     return model
 
 
