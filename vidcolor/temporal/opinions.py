@@ -1,7 +1,7 @@
 """Several opinions of one thing's colour: what the network says of it at one anchor, and at the next ones.
 
 Each counts as much as any other, so that an accident at a shot's first frame does not last as long as the
-shot; where the first two differ loudly the network does not know, and their colour fades.
+shot; where the first two differ loudly, the network does not know, and their colour fades.
 """
 
 from __future__ import annotations
