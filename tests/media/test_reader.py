@@ -20,10 +20,11 @@ import numpy as np
 import pytest
 
 from tests.clips import decode_luma, decode_pts, luma_pattern, make_clip, make_frame, packets, remux, truncate
-from tests.media.through import NoSeek, late_sound
+from tests.media.through import NoSeek, late_sound, through
 from vidcolor.errors import InputError, UsageError
 from vidcolor.frames import ChromaLayout, Frame, VideoInfo
 from vidcolor.media.luma import luma_plane
+from vidcolor.media.probe import probe
 from vidcolor.media.reader import VideoReader
 
 MANY_KEYS = {"preset": "ultrafast", "qp": "0", "bf": "2", "g": "12", "threads": "1"}
@@ -170,6 +171,22 @@ def test_the_beginning_is_told(tmp_path: Path, suffix: str, begin: Fraction) -> 
     )
     with VideoReader(clip) as reader:
         assert reader.begin == begin
+
+
+@pytest.mark.parametrize("start", [None, Fraction(1, 2)])
+def test_what_a_sound_needs_before_0_begins_no_film(tmp_path: Path, start: Fraction | None) -> None:
+    """Matroska has no other word for it; frames have the times that they have in MP4."""
+    films = [make_clip(tmp_path / "a.mp4", rate=30, frames=30, audio=1), tmp_path / "b.mkv"]
+    through(films[0], films[1], codec="libx264", preset="ultrafast")
+    assert probe(films[1]).start == Fraction(-21, 1000)
+    found = []
+    for film in films:
+        with VideoReader(film, start=start) as reader:
+            assert reader.begin == 0
+            found.append([frame.time.exact for frame in reader.frames()])
+    assert len(found[0]) == len(found[1])
+    for one, other in zip(*found, strict=True):
+        assert abs(one - other) <= Fraction(1, 1000)
 
 
 def test_constant_rate(tmp_path: Path) -> None:

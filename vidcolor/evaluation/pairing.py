@@ -101,7 +101,7 @@ class Pairs:
 
     def __init__(self, made: VideoReader, true: VideoReader) -> None:
         self._made, self._true = made, true
-        self._begins = _begin(made), _begin(true)
+        self._begins = made.begin, true.begin
         rates = [reader.video.average_rate for reader in (made, true)]
         fastest = max((rate for rate in rates if rate), default=Fraction(25))
         self._near = 1 / (2 * fastest)
@@ -175,16 +175,6 @@ class Pairs:
                 f"{self._made.info.name} and {self._true.info.name} hardly show the same: their luma "
                 f"correlates by {self._alike / self.count:.2f}."
             )
-
-
-def _begin(reader: VideoReader) -> Fraction:
-    """A film's beginning, in seconds; sound alone does not begin it before 0.
-
-    Where a container has no other word for it, what a sound decoder needs first lies there: of the same film
-    in MP4 and in Matroska only one would begin so, by more than half a frame.
-    """
-    start = reader.video.start
-    return reader.begin if start is None else max(reader.begin, min(start, Fraction(0)))
 
 
 def rate_text(video: VideoInfo) -> str:

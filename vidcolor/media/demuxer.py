@@ -142,9 +142,15 @@ class Demuxer:
             raise InputError(too_large(self.info.name, *size, self._max_pixels)) from None
 
     def _begin_in_file(self) -> Fraction:
-        """Time of the film's beginning on the file's clock, in seconds."""
+        """When the film begins on the file's clock, in seconds; sound alone does not begin it before 0.
+
+        What a sound's decoder needs first lies there where a container has no other word for it, as Matroska:
+        the frames of a film would have other times in it than in MP4.
+        """
         starts = [s.start for s in self.info.streams if s.kind in ("video", "audio") and s.start is not None]
-        return min(starts) if starts else self.info.start or Fraction(0)
+        first = min(starts) if starts else self.info.start or Fraction(0)
+        picture = next((s.start for s in self.info.streams if s.index == self.stream.index), None)
+        return first if picture is None else max(first, min(picture, Fraction(0)))
 
     # Seeking
 
