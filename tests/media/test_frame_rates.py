@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -60,6 +61,20 @@ def test_too_many_frames_a_second_for_an_encoder_are_said(tmp_path: Path) -> Non
     source = make_clip(tmp_path / "a.mp4", rate=300, frames=30, size=(64, 64))
     with pytest.raises(OutputError, match=r"^libsvtav1 encodes at most 240 frames a second\.$"):
         vidcolor.colorize(source, tmp_path / "b.mkv", codec="libsvtav1", **GREY)  # type: ignore[arg-type]
+
+
+def test_the_order_of_frames_in_an_avi_is_no_fault(tmp_path: Path) -> None:
+    """It has none of their times; those that libav guesses go back where frames are stored out of order."""
+    disordered = make_clip(tmp_path / "a.avi", frames=30, rate=25, codec="libx264", options={"bf": "2"})
+    with av.open(str(disordered)) as container:
+        guessed = [frame.pts for frame in container.decode(video=0)]
+    assert guessed != sorted(guessed)
+    done = vidcolor.colorize(disordered, tmp_path / "c.mkv", **GREY)  # type: ignore[arg-type]
+    assert not any("moved on" in word for word in done.notices)
+    times = decode_pts(tmp_path / "c.mkv")
+    assert len(times) == 30
+    # Until it is clear that they are out of order, one frame may be thought to be longer.
+    assert sorted(round(25 * (later - one)) for one, later in pairwise(times)) in ([1] * 29, [1] * 28 + [2])
 
 
 def test_frames_dropped_from_an_avi_are_not_missing(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from av.container import InputContainer
 from vidcolor.errors import InputError, UsageError
 from vidcolor.frames import Frame, MediaInfo, Timestamp, VideoInfo
 from vidcolor.limits import MAX_PIXELS
+from vidcolor.media.containers import RATE_ONLY
 from vidcolor.media.deinterlace import Deinterlacer, Mode, Timed
 from vidcolor.media.demuxer import Demuxer
 from vidcolor.media.encryption import encrypted, is_encrypted
@@ -296,7 +297,9 @@ class VideoReader:
             raise InputError(self._why_out_of_range())
         if self._faults.broken_off is None and self._ended_early():
             self._faults.broken_off = self._times.end * self.video.time_base
-        self._faults.missing, self._faults.backward = self._times.missing, self._times.backward
+        self._faults.missing = self._times.missing
+        if self.info.format not in RATE_ONLY:  # which holds no times: libav guesses them
+            self._faults.backward = self._times.backward
         for moment in self._demuxer.jumps:
             self._faults.jumps.add(moment)
         self._faults.report(self._notify)
@@ -323,7 +326,7 @@ class VideoReader:
         video = self.video
         if self._demuxer.video_done or self._start is not None:
             return False
-        counted = self.info.format != "avi"  # it counts the places of dropped frames, too
+        counted = self.info.format not in RATE_ONLY  # which counts the places of dropped frames, too
         if counted and video.frame_count is not None and video.frame_count.source == "from header":
             return self._decoder.packets < video.frame_count.value
         if video.duration is None or video.duration.source != "from header":

@@ -135,7 +135,7 @@ class FrameTimes:
             pts = dts if dts is not None and (self._last is None or dts > self._last) else follows
         elif self._last is not None and pts <= self._last:
             self.backward += 1
-            pts = follows
+            pts = dts if dts is not None and dts > self._last else follows
         elif self._last is not None:
             self._rise = pts - self._last
         self._last, self._length = pts, duration
