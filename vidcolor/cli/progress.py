@@ -68,8 +68,10 @@ def _make_bar(progress: Progress) -> Any:
 
 
 def _sentence(summary: Summary) -> str:
+    made = summary.frames > summary.kept
+    speed = f"{summary.fps:.1f} frames/s" if made else "all of them kept from before"
     text = (
-        f"{counted(summary.frames, 'frame')} in {summary.seconds:.1f} s ({summary.fps:.1f} frames/s, "
+        f"{counted(summary.frames, 'frame')} in {summary.seconds:.1f} s ({speed}, "
         f"model {summary.model} on {summary.device}) -> {printable(str(summary.output))}"
     )
     return f"{text}; left out: {', '.join(summary.left_out)}" if summary.left_out else text
