@@ -35,9 +35,9 @@ sys.exit(main(["run", "film.mp4"]))
 """
 
 
-# A `vidcolor` that is left with a stage that does not end.
-LEFT_BEHIND = """
-import atexit, sys, threading, time
+# A process that is left with a stage that does not end, ...
+STAGE_LEFT_BEHIND = """
+import atexit, time
 from vidcolor.pipeline.prefetch import prefetch
 def endless():
     yield 1
@@ -46,6 +46,12 @@ def endless():
 items = prefetch(endless(), 1)
 next(items)
 atexit.register(print, "Python ended in peace")
+"""
+
+# ... as `vidcolor` may be.
+LEFT_BEHIND = f"""
+{STAGE_LEFT_BEHIND}
+import sys
 from vidcolor.cli import main
 sys.argv = ["vidcolor", "--version"]
 sys.exit(main())

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.test_app import STAGE_LEFT_BEHIND
 from tests.clips import decode_pts, make_clip, packets
 from vidcolor.errors import InputError, ModelError, OutputError, UsageError
 from vidcolor.models import create_model, resolve_model, save_weights, weights
@@ -604,17 +605,10 @@ def test_after_what_nobody_foresaw_the_next_film_gets_a_new_worker(tmp_path: Pat
 
 
 # A worker that is left with a stage that does not end.
-LEFT_BEHIND = """
-import atexit, multiprocessing, time
+LEFT_BEHIND = f"""
+{STAGE_LEFT_BEHIND}
+import multiprocessing
 from vidcolor.pipeline.batch.worker import serve
-from vidcolor.pipeline.prefetch import prefetch
-def endless():
-    yield 1
-    time.sleep(60)
-    yield 2
-items = prefetch(endless(), 1)
-next(items)
-atexit.register(print, "Python ended in peace")
 ours, theirs = multiprocessing.Pipe()
 ours.close()
 serve(theirs, 0, None)

@@ -101,7 +101,6 @@ class Pairs:
 
     def __init__(self, made: VideoReader, true: VideoReader) -> None:
         self._made, self._true = made, true
-        self._begins = made.begin, true.begin
         rates = [reader.video.average_rate for reader in (made, true)]
         fastest = max((rate for rate in rates if rate), default=Fraction(25))
         self._near = 1 / (2 * fastest)
@@ -119,7 +118,7 @@ class Pairs:
         """
         one, other = next(ones, None), next(others, None)
         while one is not None and other is not None:
-            times = (one.time.exact - self._begins[0], other.time.exact - self._begins[1])
+            times = (one.time.exact - self._made.begin, other.time.exact - self._true.begin)
             self._ends = list(times)
             if abs(times[0] - times[1]) <= self._near:
                 self.count += 1
@@ -134,7 +133,7 @@ class Pairs:
                 other = next(others, None)
         for place, (left, rest) in enumerate(((one, ones), (other, others))):
             while left is not None:
-                self._ends[place] = left.time.exact - self._begins[place]
+                self._ends[place] = left.time.exact - (self._made, self._true)[place].begin
                 self._alone()
                 left = next(rest, None)
 
