@@ -109,7 +109,8 @@ def ours(film: Film, interval: int, plain: bool) -> tuple[dict[int, float], floa
             yield from enumerate(propagator.mixed(span, chroma[first], closing), first + 1)
 
     # In threads, as a run does.
-    found = {n: propagator.enlarged(mixed) for n, mixed in prefetch(decided(prefetch(spans(), 0)), 4)}
+    mixtures = prefetch(decided(prefetch(spans(), 0)), 4)
+    found = {n: np.rint(propagator.enlarged(mixed)).clip(0, 255).astype(np.uint8) for n, mixed in mixtures}
     seconds = time.perf_counter() - started
     scores = {n: psnr(shown(film.planes[n], result), film.truth[n]) for n, result in found.items()}
     return scores, len(luma) / seconds

@@ -8,9 +8,8 @@ Colour films are made grey and coloured again by `vidcolor run`, once with its d
 warp error of chroma alone, in codes, along motion measured on the luma; colourfulness (Hasler and Süsstrunk).
 
 The least: the warp error of colour that follows that very motion. The anchored colours of one frame of every
-second are moved along it, each time from that frame, and rounded as films are; of pixels that can be followed
-so far, beside what the two runs have on the same pixels. What is left is the measure's own: moving colour by
-parts of a pixel changes it, and 8 bits round it.
+second are moved along it, each time from that frame; of pixels that can be followed so far, beside what the
+two runs have on the same pixels. It is the measure's own: moving colour by parts of a pixel changes it.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ def rate_of(path: Path) -> float:
 
 
 def small_planes(path: Path) -> list[np.ndarray]:
-    """Y′, Cb and Cr of each frame, ``(h, w, 3)`` uint8, as the evaluation measures them."""
+    """Y′, Cb and Cr of each frame, ``(h, w, 3)`` float32 codes, as the evaluation measures them."""
     found = []
     with av.open(str(path)) as film:
         for frame in film.decode(video=0):
@@ -71,15 +70,14 @@ def small_planes(path: Path) -> list[np.ndarray]:
             size = max(round(height * scale), 1), max(round(width * scale), 1)
             codes = frame.to_ndarray()  # planar 4:2:0
             chroma = codes[height:].reshape(2, height // 2, width // 2)
-            planes = codes[:height], *(shrink(plane, height, width) for plane in chroma)
-            found.append(np.dstack([shrink(plane, *size) for plane in planes]))
+            luma = shrink(codes[:height], *size)
+            found.append(np.dstack((luma, *(shrink(plane.astype(np.float32), *size) for plane in chroma))))
     return found
 
 
 def chroma_error(chroma: np.ndarray, before: np.ndarray, motion: Motion, where: np.ndarray) -> float:
     """Mean difference in codes, as the warp error's, over some pixels."""
-    moved = warp(before.astype(np.float32), follow(motion.flow))
-    return float(np.abs(chroma.astype(np.float32) - moved)[where].mean())
+    return float(np.abs(chroma - warp(before, follow(motion.flow)))[where].mean())
 
 
 def least_error(films: Sequence[Path], again: int) -> list[float]:
@@ -91,14 +89,14 @@ def least_error(films: Sequence[Path], again: int) -> list[float]:
     before: list[np.ndarray] = []
     for number, pictures in enumerate(zip(*planes, strict=True)):
         chroma = [picture[..., 1:] for picture in pictures]
-        motion = tracker.add(np.ascontiguousarray(pictures[0][..., 0]))
+        motion = tracker.add(pictures[0][..., 0].astype(np.uint8))
         if motion is None or number % again == 0:
-            start, places = chroma[-1].astype(np.float32), grid(height, width).copy()
+            start, places = chroma[-1], grid(height, width).copy()
             sure, exact = np.ones((height, width), np.float32), chroma[-1]
         else:
             at = follow(motion.flow)
             places, sure = warp(places, at), warp(sure, at, outside=0.0) * motion.visible
-            last, exact = exact, np.rint(warp(start, places))
+            last, exact = exact, warp(start, places)
             if (where := sure > 0.99).any():
                 pairs = [(exact, last), *zip(chroma, before, strict=True)]
                 sums.append([chroma_error(*pair, motion, where) for pair in pairs])

@@ -207,3 +207,72 @@ def test_what_is_given_is_left_as_it_is() -> None:
     wide[:, 4:36, 1:] = chroma
     for a, b in zip(first, ChromaMaker(space, L420).held(luma, wide[:, 4:36, 1:]), strict=True):
         assert np.array_equal(a, b)
+
+
+def wanted_in(space: ColorSpace, size: tuple[int, int], count: int) -> list[np.ndarray]:
+    """Chroma of frames, ``(h, w, 2)`` float32 codes: rising slowly, with a tremble of a tenth of a code."""
+    rng = np.random.default_rng(3)
+    ground = 2.0 ** (space.bit_depth - 1) + cv2.GaussianBlur(rng.uniform(-9, 9, (*size, 2)), (0, 0), 2.0)
+    return [(ground + n / 60 + rng.normal(0, 0.1, (*size, 2))).astype(np.float32) for n in range(count)]
+
+
+def held_one_after_the_other(
+    maker: ChromaMaker, luma: np.ndarray, wanted: list[np.ndarray], slack: float
+) -> list[np.ndarray]:
+    found: list[np.ndarray] = []
+    for chroma in wanted:
+        before = (found[-1][..., 0], found[-1][..., 1]) if found else None
+        found.append(np.dstack(maker.held(luma, chroma, before, slack)))
+    return found
+
+
+def middling(space: ColorSpace, height: int, width: int) -> np.ndarray:
+    """Luma that leaves much room for colour."""
+    scale, offset = space.luma_scale
+    return np.full((height, width), round(0.5 * scale + offset), sample(space))
+
+
+@every_space
+@every_layout
+def test_what_trembles_between_two_codes_stays(space: ColorSpace, layout: ChromaLayout) -> None:
+    maker, luma = ChromaMaker(space, layout), middling(space, 200, 300)
+    wanted = wanted_in(space, layout.size(200, 300), 30)
+    rounded = [np.dstack(maker.held(luma, chroma)) for chroma in wanted]
+    found = held_one_after_the_other(maker, luma, wanted, 0.25)
+    assert found[0].dtype == sample(space)
+    assert np.array_equal(found[0], rounded[0])
+
+    def changes(film: list[np.ndarray]) -> float:
+        return float((np.diff(np.array(film, int), axis=0) != 0).mean())
+
+    assert changes(found) < 0.5 * changes(rounded)
+    for codes, chroma in zip(found, wanted, strict=True):
+        assert np.abs(codes - chroma).max() < 0.76
+    assert any(np.abs(codes - chroma).max() > 0.7 for codes, chroma in zip(found, wanted, strict=True))
+
+
+@every_space
+def test_no_slack_is_rounding_and_a_change_is_followed(space: ColorSpace) -> None:
+    maker, luma = ChromaMaker(space, L420), middling(space, 40, 60)
+    neutral = 2.0 ** (space.bit_depth - 1)
+    first = np.full((20, 30, 2), neutral, np.float32)
+    near, far = first + np.float32(0.6), first + np.float32(1.4)
+    before = maker.held(luma, first)
+    for slack, expected in ((0.0, 1), (0.25, 0), (0.5, 0)):
+        assert (np.dstack(maker.held(luma, near, before, slack)) - neutral == expected).all()
+        assert (np.dstack(maker.held(luma, far, before, slack)) - neutral == 1).all()
+    wanted = wanted_in(space, (20, 30), 8)
+    plainly = [np.dstack(maker.held(luma, chroma)) for chroma in wanted]
+    assert np.array_equal(held_one_after_the_other(maker, luma, wanted, 0.0), plainly)
+
+
+@every_space
+def test_what_stays_is_in_gamut_but_for_rounding_and_slack(space: ColorSpace) -> None:
+    """A code of the frame before may be too much for this one's luma."""
+    maker, chroma = ChromaMaker(space, L420), chroma_noise(L420.size(61, 91), space, 1.0)
+    bright, dark = noise(61, 91, space), noise(61, 91, space, 2)
+    planes = maker.held(dark, chroma, maker.held(bright, chroma), 0.5)
+    rgb = decoded(dark, planes, maker)
+    slack = max(space.coefficients.r, space.coefficients.b) / space.chroma_scale[0] + 1e-4
+    assert rgb.min() > -slack
+    assert rgb.max() < 1 + slack

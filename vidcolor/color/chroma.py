@@ -277,8 +277,7 @@ class ChromaMaker:
         at_chroma = luma_at_chroma(luma, self.layout, self.siting)
         low, high = block_range(luma, self.layout)
         fits = [fit.enlarged(*at_chroma.shape) for fit in self._fits(luma.shape, at_chroma, ab)]
-        sample = np.uint8 if self.output.bit_depth == 8 else np.uint16
-        planes = np.empty((2, *at_chroma.shape), sample)
+        planes = self._empty(at_chroma.shape)
         for rows in _strips(*at_chroma.shape):
             guide = _signal(at_chroma[rows], *self.space.luma_scale)
             chroma = self.table.look_up(at_chroma[rows], *(fit.of(guide, rows) for fit in fits))
@@ -287,24 +286,42 @@ class ChromaMaker:
                 plane[rows] = self._codes(values)
         return planes[0], planes[1]
 
-    def held(self, luma: Plane, chroma: npt.NDArray[Any]) -> tuple[Plane, Plane]:
+    def held(
+        self,
+        luma: Plane,
+        chroma: npt.NDArray[Any],
+        before: Sequence[Plane] | None = None,
+        slack: float = 0.0,
+    ) -> tuple[Plane, Plane]:
         """Chroma that was made for another frame, held inside the gamut of this one's luma.
 
         Args:
             luma: ``(H, W)`` codes.
-            chroma: Cb and Cr, ``(h, w, 2)`` codes of the output's depth, ``h, w`` as of the layout.
+            chroma: Cb and Cr, ``(h, w, 2)`` codes of the output's depth, rounded or not, ``h, w`` as of the
+                layout.
+            before: the planes of the frame before. A code stays as it is there where what is wanted is less
+                than half a code and ``slack`` from it: rounded, what trembles between two codes goes to and
+                fro by a whole one.
+            slack: in codes, 0 or more.
 
         Returns:
             As when called.
         """
         low, high = block_range(luma, self.layout)
         scale, offset = self.output.chroma_scale
-        planes = np.empty((2, *chroma.shape[:2]), chroma.dtype)
+        planes = self._empty(chroma.shape)
         for rows in _strips(*chroma.shape[:2]):
             cb, cr = cv2.split(_signal(chroma[rows], scale, offset))
-            for plane, values in zip(planes, self._into_gamut(low[rows], high[rows], cb, cr), strict=True):
-                plane[rows] = self._codes(values)
+            fitted = self._into_gamut(low[rows], high[rows], cb, cr)
+            for number, values in enumerate(fitted):
+                codes = self._codes(values)
+                if before is not None:
+                    self._keep_near(codes, before[number][rows], values, slack)
+                planes[number, rows] = codes
         return planes[0], planes[1]
+
+    def _empty(self, size: tuple[int, ...]) -> Plane:
+        return np.empty((2, *size[:2]), np.uint8 if self.output.bit_depth == 8 else np.uint16)
 
     def _fits(self, luma_size: tuple[int, ...], at_chroma: Plane, ab: Sequence[FloatImage]) -> list[Fit]:
         """ab, as places in the table, fitted to luma at a small size."""
@@ -346,6 +363,13 @@ class ChromaMaker:
             # Full-range chroma of ½ would be 2**depth: one code too many (H.273 eq. 27 clips it).
             codes = np.minimum(codes, 2**self.output.bit_depth - 1, out=codes)
         return codes
+
+    def _keep_near(self, codes: Plane, before: Plane, chroma: FloatImage, slack: float) -> None:
+        """Puts codes back to those before where ``chroma``, which they are rounded from, is near those."""
+        scale, offset = self.output.chroma_scale
+        off = cv2.absdiff(cv2.addWeighted(chroma, scale, chroma, 0, offset), before.astype(np.float32))
+        near = off < np.float32(0.5 + slack)
+        cv2.copyTo(before, near.view(np.uint8), codes)
 
 
 _TINY = np.float32(1e-9)

@@ -33,8 +33,9 @@ class Look:
     """As large as it is measured, stored orientation."""
     small: Rgb
     """The same in the size that motion is looked for in."""
-    chroma: _Codes
-    """``(h, w, 2)``: Cb and Cr as large as ``small``, codes of 8 bits."""
+    chroma: npt.NDArray[np.float32]
+    """``(h, w, 2)``: Cb and Cr as large as ``small``, in codes of 8 bits. Not rounded again: of colour that
+    follows motion exactly, that would be most of what it changes by."""
 
 
 @dataclass(slots=True)
@@ -122,12 +123,14 @@ class Sampler:
     def _look(self, luma: _Codes, chroma: Sequence[Plane] | None) -> Look:
         height, width = self.size
         if chroma is None:
-            neutral = np.full((*self.motion_size, 2), _NEUTRAL, np.uint8)
+            neutral = np.full((*self.motion_size, 2), _NEUTRAL, np.float32)
             rgb = self._rgb(luma, None)
             return Look(rgb, self._shrunk(rgb), neutral)
         planes = [self._eight(shrink(plane, height, width)) for plane in chroma]
         rgb = self._rgb(luma, planes)
-        small: Any = cv2.merge([shrink(plane, *self.motion_size) for plane in planes])
+        unit = np.float32(2.0 ** (8 - self._depth))
+        exact = [shrink(plane.astype(np.float32), *self.motion_size) * unit for plane in chroma]
+        small: Any = cv2.merge(exact)
         return Look(rgb, self._shrunk(rgb), small)
 
     def _shrunk(self, picture: npt.NDArray[Any]) -> npt.NDArray[Any]:

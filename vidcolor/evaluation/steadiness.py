@@ -176,9 +176,9 @@ def _sparse(rgb: Rgb) -> Rgb:
     return np.ascontiguousarray(rgb[::2, ::2]) if min(rgb.shape[:2]) >= _LARGE else rgb
 
 
-def grey_share(chroma: npt.NDArray[np.uint8]) -> float:
+def grey_share(chroma: npt.NDArray[np.float32]) -> float:
     """Share of ``(h, w, 2)`` codes of Cb and Cr that are hardly told from neutral, in [0, 1]."""
-    off = chroma.astype(np.float32) - 128
+    off = chroma - np.float32(128)
     return float((cv2.magnitude(*cv2.split(off)) <= GREY).mean())
 
 

@@ -156,14 +156,15 @@ class WarpError:
     """
 
     def __init__(self) -> None:
-        self._before: Picture | None = None
+        self._before: npt.NDArray[Any] | None = None
         self._sum = np.zeros(2)
         self._pairs = 0
 
-    def add(self, frame: Picture, motion: Motion | None) -> float | None:
-        """Take the next frame, ``(H, W, C)`` uint8, and how it came from the last; None where it did not.
+    def add(self, frame: npt.NDArray[Any], motion: Motion | None) -> float | None:
+        """Take the next frame, and how it came from the last; None where it did not.
 
-        Returns the pair's own mean absolute difference of values in [0, 1]; None where it has none.
+        ``(H, W, C)`` codes of 8 bits, uint8, or float32 where not rounded. Returns the pair's own mean
+        absolute difference of values in [0, 1]; None where it has none.
         """
         before, self._before = self._before, frame
         if before is None or motion is None or not motion.visible.any():
@@ -184,11 +185,11 @@ class WarpError:
         return float(self._sum[1] / self._pairs) if self._pairs else float("nan")
 
 
-def warp_difference(frame: Picture, before: Picture, motion: Motion) -> tuple[float, float]:
+def warp_difference(frame: npt.NDArray[Any], before: npt.NDArray[Any], motion: Motion) -> tuple[float, float]:
     """Mean squared and mean absolute difference of a frame and the warped one before it.
 
-    Frames ``(H, W, C)`` uint8, their differences of values in [0, 1], over visible pixels and channels;
-    nan where nothing is visible.
+    Frames ``(H, W, C)`` of codes of 8 bits, uint8 or float32; their differences of values in [0, 1], over
+    visible pixels and channels; nan where nothing is visible.
     """
     check_same_shape(frame, before)
     off = cv2.absdiff(frame.astype(np.float32), warp(before, motion.flow))

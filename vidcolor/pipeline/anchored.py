@@ -13,7 +13,7 @@ import numpy.typing as npt
 from vidcolor.color.chroma import ChromaMaker
 from vidcolor.color.resize import averaged
 from vidcolor.errors import UsageError
-from vidcolor.frames import ColorFrame, Frame, VideoInfo
+from vidcolor.frames import ColorFrame, Frame, Plane, VideoInfo
 from vidcolor.limits import LONGEST_MOVED
 from vidcolor.motion import FlowFinder, scaled, warp
 from vidcolor.pipeline.advice import Adviser, Divider, with_following
@@ -32,6 +32,10 @@ _KNOWN = 0.9
 """From which on what was carried to a pixel is what it is."""
 _NOTHING = 0.02
 """Firmness that nobody sees."""
+
+_SLACK = 0.5
+"""Codes that chroma may lie off what is wanted, more than rounding does, to stay as it was the frame before,
+at full smoothing."""
 
 _DECIDED_AHEAD = 4
 """Frames whose colour is decided, waiting to be brought to their size."""
@@ -106,6 +110,9 @@ class Anchored:
             precision=colorist.precision,
             smooth=smooth,
         )
+        self._slack = _SLACK * smooth
+        self._shown: tuple[Plane, Plane] | None = None
+        """The chroma planes of the frame before."""
         self._given: tuple[int, _Decided] | None = None
         """Time of an anchor whose colour is known beforehand, as pts, and that colour."""
         self._latest: tuple[int, _Decided] | None = None
@@ -208,8 +215,11 @@ class Anchored:
 
     def _finished(self, item: tuple[Frame, Chroma | Mixed]) -> ColorFrame:
         frame, found = item
-        chroma = self._carrier.enlarged(found) if isinstance(found, Mixed) else found
-        return ColorFrame(frame, *self._make.held(frame.luma, chroma))
+        if isinstance(found, Mixed):
+            self._shown = self._make.held(frame.luma, self._carrier.enlarged(found), self._shown, self._slack)
+        else:
+            self._shown = self._make.held(frame.luma, found)
+        return ColorFrame(frame, *self._shown)
 
     def _foretold(self, span: Span) -> tuple[Chroma, _Decided]:
         """What the network says of a shot's first frame, and its mean with what it says of the next anchor.

@@ -127,7 +127,8 @@ class Propagator:
             span: what is to be coloured.
             opening, closing: of the anchors at its ends, all ``(H, W, 2)``; closing None where it has none.
         """
-        return map(self.enlarged, self.mixed(span, opening, closing))
+        for mixed in self.mixed(span, opening, closing):
+            yield np.rint(self.enlarged(mixed)).clip(0, 2**self._depth - 1).astype(opening.dtype)
 
     def mixed(self, span: Span, opening: Chroma, closing: Chroma | None) -> Iterator[Mixed]:
         """The same, as it is decided at small sizes; :meth:`enlarged` may go on in another thread."""
@@ -230,9 +231,9 @@ class Propagator:
             self._sent(finely)[:, None] - fine,
         )
 
-    def enlarged(self, mixed: Mixed) -> Chroma:
-        """A frame's chroma at its own size, ``(H, W, 2)``: of the anchors', and what is added to what is kept
-        of them."""
+    def enlarged(self, mixed: Mixed) -> _Float:
+        """A frame's chroma at its own size, ``(H, W, 2)`` in codes, not rounded: of the anchors', and what is
+        added to what is kept of them."""
         height, width = mixed.before[0].large.shape[:2]
         moved = _moved(*mixed.before)
         if mixed.after is not None:
@@ -246,10 +247,7 @@ class Propagator:
             codes = cv2.extractChannel(moved, n)
             codes -= np.float32(neutral)
             codes *= weight
-            depth = cv2.CV_8U if self._depth == 8 else cv2.CV_16U
-            planes.append(
-                cv2.addWeighted(codes, 1, _at_size(plane, height, width), unit, neutral, dtype=depth)
-            )
+            planes.append(cv2.addWeighted(codes, 1, _at_size(plane, height, width), unit, neutral))
         return cv2.merge(planes)
 
 
