@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 import torch
 import tqdm
 
 from tests.clips import make_clip
+from tests.datasets.films import shot, write_film
 from tests.training.sets import make_pictures
 from vidcolor.cli import main
+from vidcolor.cli.train import OF_FILMS
 from vidcolor.cli.train_progress import TrainReporter
+from vidcolor.datasets.manifest import open_set
 from vidcolor.models import load_weights
 from vidcolor.training import folder
 from vidcolor.training.loop import Progress
-from vidcolor.training.options import list_recipes
+from vidcolor.training.options import list_recipes, load_recipe
 
 Capture = pytest.CaptureFixture[str]
 
@@ -104,7 +109,7 @@ def test_what_is_wrong_is_one_sentence(
 
 def test_what_is_missing_is_said(pictures: Path, capsys: Capture) -> None:
     assert main(["train", "-r", "unet", "-o", "out.safetensors"]) == 2
-    assert "Nothing to train without --data" in capsys.readouterr().err
+    assert "Nothing to train without a film or --data" in capsys.readouterr().err
     assert main(["train", "-r", "unet", "-d", str(pictures)]) == 2
     assert "Nothing to train without --output" in capsys.readouterr().err
     assert main(["train", "-d", str(pictures), "-o", "out.safetensors"]) == 2
@@ -196,3 +201,109 @@ def test_the_time_limit_is_in_minutes_hours_or_a_clock(
     for text in ("55m", "8h", "90s", "0:30:00"):
         assert train(pictures, tmp_path / "out.safetensors", "--time-limit", text) == 130
     assert seen == [55, 480, 1.5, 30]
+
+
+# ---- of films -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def episode(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve shots of two seconds at five frames a second."""
+    pictures = [picture for seed in range(12) for picture in shot(seed, 10)]
+    return write_film(tmp_path_factory.mktemp("films") / "episode.mkv", pictures, rate=5)
+
+
+def train_films(films: Sequence[Path], output: Path, *more: str) -> int:
+    return main(["train", *map(str, films), *SMALL, "-o", str(output), *more])
+
+
+def test_one_command_from_an_episode_to_a_model(episode: Path, tmp_path: Path, capsys: Capture) -> None:
+    output = tmp_path / "bob.safetensors"
+    # The recipe of its own, only sooner done.
+    sooner = ["--steps", "2", "--set", "run.batch=2", "--set", "data.size=[32, 48]", "--device", "cpu"]
+    assert main(["train", str(episode), "-o", str(output), *sooner]) == 0
+    err = capsys.readouterr().err
+    assert err.index(f"-> {tmp_path / 'bob.training' / 'set'}") < err.index("trained 2 steps")
+    assert load_weights(output).training["recipe"]["summary"] == load_recipe(OF_FILMS).summary
+    made = open_set(tmp_path / "bob.training" / "set")
+    assert len(made.train) > len(made.test) > 0
+    # Just so large that the smallest window of a sample is not enlarged.
+    whole = cv2.imread(str(made.train[0].path))
+    assert whole.shape[:2] == (math.ceil(32 / 0.6), round(math.ceil(32 / 0.6) * 96 / 64))
+
+
+def test_a_run_of_films_goes_on_with_its_set(
+    episode: Path, pictures: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    whole, parted = tmp_path / "whole.safetensors", tmp_path / "parted.safetensors"
+    level = ("--set", 'schedule.name="constant"')
+    assert train_films([episode], whole, *level) == 0
+    assert train_films([episode], parted, *level, "--steps", "3") == 0
+    made = (tmp_path / "parted.training" / "set" / "dataset.json").stat().st_mtime_ns
+    capsys.readouterr()
+    assert train_films([pictures], parted, "--resume") == 2
+    assert "is of other films; go on without naming any" in capsys.readouterr().err
+    more = ["--resume", "--steps", "6", "--device", "cpu", "-o", str(parted)]
+    assert main(["train", *more]) == 0
+    assert main(["train", str(episode), *more]) == 0
+    assert (tmp_path / "parted.training" / "set" / "dataset.json").stat().st_mtime_ns == made
+    one, other = (load_weights(path).model.state_dict() for path in (whole, parted))
+    assert all(torch.equal(one[key], other[key]) for key in one)
+    # Begun anew of something else, nothing is left of them.
+    assert train(pictures, parted, "-y") == 0
+    assert not (tmp_path / "parted.training" / "set").exists()
+    capsys.readouterr()
+    assert main(["train", "--resume", "-o", str(parted)]) == 2
+    assert "Nothing to go on with without --data" in capsys.readouterr().err
+    assert train_films([episode], parted, "--resume") == 1
+    assert "holds no set of films" in capsys.readouterr().err
+
+
+def test_films_beside_pictures_and_sets_as_they_are(
+    episode: Path, pictures: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    folder = tmp_path / "set"
+    assert main(["build-dataset", str(episode), "-o", str(folder), "--size", "32"]) == 0
+    assert train_films([folder], tmp_path / "a.safetensors") == 0
+    assert not (tmp_path / "a.training" / "set").exists()
+    assert train_films([episode], tmp_path / "b.safetensors", "--data", str(pictures), "--json") == 0
+    events = [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()]
+    assert "done" not in events[:-1]
+    assert events.index("set-done") < events.index("progress")
+    assert events[-1] == "done"
+    assert load_weights(tmp_path / "b.safetensors").training["pictures"]["sets"] == ["pictures", "set"]
+
+
+def test_what_is_wrong_with_films_is_said_before_and_leaves_nothing(
+    episode: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grey = make_clip(tmp_path / "grey.mkv", size=(64, 48), frames=40, pix_fmt="gray")
+    output = tmp_path / "out.safetensors"
+    before = set(tmp_path.iterdir())
+    cases = [
+        ([grey], (), 1, "has no colour, so nothing can be learnt"),
+        ([tmp_path / "gone.mp4"], (), 1, "gone.mp4 does not exist"),
+        ([episode], ("--device", "abacus"), 2, "There is no device 'abacus'"),
+        ([episode], ("--recipe", "unett"), 2, "There is no recipe 'unett'"),
+        ([episode], ("--resume",), 1, "holds no set of films"),
+    ]
+    for films, more, code, sentence in cases:
+        assert train_films(films, output, *more) == code
+        err = capsys.readouterr().err
+        assert sentence in err
+        assert err.count("\n") == 1
+        assert set(tmp_path.iterdir()) == before
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert train_films([episode], output) == 2
+    assert "Several processes train on sets" in capsys.readouterr().err
+
+
+def test_an_older_run_is_not_replaced_unasked(episode: Path, tmp_path: Path, capsys: Capture) -> None:
+    output = tmp_path / "out.safetensors"
+    assert train_films([episode], output) == 0
+    kept = (tmp_path / "out.training" / "set" / "dataset.json").stat().st_mtime_ns
+    assert train_films([episode], output) == 1
+    assert "holds a run; go on with --resume, or start over with -y" in capsys.readouterr().err
+    assert (tmp_path / "out.training" / "set" / "dataset.json").stat().st_mtime_ns == kept
+    assert train_films([episode], output, "-y") == 0
+    assert (tmp_path / "out.training" / "set" / "dataset.json").stat().st_mtime_ns > kept

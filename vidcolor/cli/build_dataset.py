@@ -22,7 +22,7 @@ from vidcolor.cli.types import TIME, Number, setting
 from vidcolor.datasets.options import REASONS, BuildOptions, BuildProgress, BuildSummary
 from vidcolor.wording import counted
 
-__all__ = ["command"]
+__all__ = ["BuildReporter", "command"]
 
 ANY = "any"
 
@@ -178,7 +178,7 @@ def command(console: Console, /, inputs: tuple[str, ...], output: str, **values:
     """
     quiet, progress = values.pop("quiet"), values.pop("progress")
     bar = wants_bar(progress, quiet)
-    with _BuildReporter(bar=bar, quiet=quiet, events=values.pop("as_json")) as reporter:
+    with BuildReporter(bar=bar, quiet=quiet, events=values.pop("as_json")) as reporter:
         options = BuildOptions(overwrite=values.pop("yes"), **values)
         from vidcolor.datasets.build import build_dataset  # brings torch and PyAV
 
@@ -187,11 +187,15 @@ def command(console: Console, /, inputs: tuple[str, ...], output: str, **values:
         reporter.done(summary)
 
 
-class _BuildReporter(Reporter):
-    """Reports on the making of a set; arguments as for :class:`Reporter`."""
+class BuildReporter(Reporter):
+    """Reports on the making of a set; arguments as for :class:`Reporter`.
 
-    def __init__(self, *, bar: bool, quiet: bool, events: bool) -> None:
+    ``part_of``: a longer command's, whose events have names of their own: "set-progress" and "set-done".
+    """
+
+    def __init__(self, *, bar: bool, quiet: bool, events: bool, part_of: bool = False) -> None:
         super().__init__(bar=bar, quiet=quiet, events=events)
+        self._prefix = "set-" if part_of else ""
         self._shown = ""
 
     def start(self, inputs: tuple[str, ...], output: str, options: BuildOptions) -> None:
@@ -204,13 +208,16 @@ class _BuildReporter(Reporter):
         if self._bar_wanted:
             self._draw(progress)
         if self._event_is_due():
-            emit_json(event="progress", **{f.name: getattr(progress, f.name) for f in fields(progress)})
+            emit_json(
+                event=f"{self._prefix}progress",
+                **{f.name: getattr(progress, f.name) for f in fields(progress)},
+            )
 
     def done(self, summary: BuildSummary) -> None:
         """The last word of a build that went well."""
         self._close_bar()
         if self._events:
-            emit_json(event="done", **summary.to_dict())
+            emit_json(event=f"{self._prefix}done", **summary.to_dict())
         self.say(_sentence(summary))
         if summary.left_out:
             counts = sorted(summary.left_out.items(), key=lambda item: -item[1])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidcolor.cli.build_dataset import BuildReporter
 from vidcolor.cli.console import (
     common_options,
     emit_json,
@@ -31,13 +32,18 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+OF_FILMS = "episode"
+"""The recipe of a run that is given films and no other."""
+
 
 @click.command("train", short_help="Train a model.")
+@click.argument("inputs", metavar="[FILM]...", nargs=-1, type=click.Path(path_type=str))
 @click.option(
     "-r",
     "--recipe",
     metavar="NAME|FILE",
-    help="A recipe's name (see --list-recipes) or a TOML file.  [default with --resume: the run's own]",
+    help="A recipe's name (see --list-recipes) or a TOML file.  [default: episode for FILMs; with --resume: "
+    "the run's own]",
 )
 @click.option(
     "-d",
@@ -82,6 +88,7 @@ __all__ = ["command"]
 @quiet_option
 @common_options
 def command(
+    inputs: tuple[str, ...],
     recipe: str | None,
     data: tuple[Path, ...],
     output: Path | None,
@@ -94,24 +101,73 @@ def command(
 ) -> None:
     """Train a model on colour pictures, as a recipe says.
 
+    Of FILMs in colour (or pictures, or folders of both) a set is made first, as 'vidcolor build-dataset'
+    does, in the .training folder; sets are taken as they are.
+
+    \b
+    vidcolor train episode*.mp4 -o bob.safetensors
+    vidcolor train --recipe unet --data set/ -o mine.safetensors
+
     Ctrl-C ends it after the running step with a checkpoint, from which --resume goes on. Several GPUs or
     processes: torchrun --nproc-per-node N -m vidcolor train ...
     """
     if list_recipes:
         _list_recipes(as_json)
         return
-    for value, name in ((data, "--data"), (output, "--output")):
-        if not value:
-            raise UsageError(f"Nothing to train without {name}; see 'vidcolor train --help'.")
-    assert output is not None
+    films = [path for path in inputs if not _is_set(path)]
+    data = (*data, *(Path(path) for path in inputs if _is_set(path)))
+    if not (data or films or options["resume"]):
+        raise UsageError("Nothing to train without a film or --data; see 'vidcolor train --help'.")
+    if output is None:
+        raise UsageError("Nothing to train without --output; see 'vidcolor train --help'.")
     for name in ("time_limit", "steps", "seed"):
         if options[name] is not None:
             changes = (*changes, (f"run.{name}", _toml(options[name])))
+    if recipe is None and films and not options["resume"]:
+        recipe = OF_FILMS
     made = _recipe(recipe, output, changes, resume=options["resume"])
     first = os.environ.get("RANK", "0") == "0"  # of torchrun's processes one speaks
-    bar = first and wants_bar(progress, quiet)
-    reporter = TrainReporter(bar=bar, quiet=quiet or not first, events=as_json and first)
-    _train(made, list(data), output, reporter, options)
+    told = {
+        "bar": first and wants_bar(progress, quiet),
+        "quiet": quiet or not first,
+        "events": as_json and first,
+    }
+    everything = [*data, *_of_films(films, made, output, told, options)]
+    if not everything:
+        raise UsageError("Nothing to go on with without --data; see 'vidcolor train --help'.")
+    _train(made, everything, output, TrainReporter(**told), options)
+
+
+def _is_set(path: str) -> bool:
+    from vidcolor.datasets.manifest import DATASET
+
+    return (Path(path) / DATASET).exists()
+
+
+def _of_films(
+    films: list[str], recipe: Recipe, output: Path, told: dict[str, bool], options: dict[str, Any]
+) -> list[Path]:
+    """The set of the films that were given, or of those the run was given that goes on; none without any."""
+    if not (films or options["resume"]):
+        return []
+    from vidcolor.pipeline.device import choose_device
+    from vidcolor.training.films import make_set, set_made
+    from vidcolor.training.folder import WorkFolder
+
+    folder = WorkFolder(output, recipe)
+    if options["resume"]:
+        found = set_made(films, folder)
+        return [] if found is None else [found]
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError("Several processes train on sets; 'vidcolor build-dataset' makes one of films.")
+    # What would be found out only once the set is made.
+    choose_device(options["device"])
+    folder.check(resume=False, overwrite=options["yes"])
+    with BuildReporter(**told, part_of=True) as reporter:
+        reporter.done(
+            make_set(films, folder, recipe.data, notify=reporter.notify, progress=reporter.progress)
+        )
+    return [folder.set]
 
 
 def _toml(value: int | Fraction) -> str:

@@ -8,13 +8,15 @@
         best.safetensors        weights with the lowest validation loss so far
         last.safetensors        weights when the last session ended, where the best go out
         metrics.csv, curves.png, samples/, tensorboard/     see report
+        set/                    what it learns from, where it was given films
 """
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,7 @@ class WorkFolder:
         self.metrics = self.path / "metrics.csv"
         self.curves = self.path / "curves.png"
         self.samples = self.path / "samples"
+        self.set = self.path / "set"
         self._board: TensorBoard | None = None
         self._drawn = float("-inf")
 
@@ -69,18 +72,39 @@ class WorkFolder:
         if self.output.exists():
             raise OutputError(f"{str(self.output)!r} exists; replace it with -y.")
 
-    def open(self, *, resume: bool) -> None:
-        """Makes the folder; what an older run left there goes unless it is resumed.
+    @contextmanager
+    def making_set(self) -> Iterator[None]:
+        """There is a folder for :attr:`set` to be made in; one in which nothing was is taken away again.
+
+        Raises:
+            OutputError: it cannot be made.
+        """
+        with self._writing():
+            self.path.mkdir(exist_ok=True)
+        try:
+            yield
+        finally:
+            self.close()
+
+    def open(self, *, resume: bool, data: Sequence[Path] = ()) -> None:
+        """Makes the folder; what an older run left there goes unless it is resumed, or among ``data``.
 
         Raises:
             OutputError: that is not possible.
         """
-        try:
+        with self._writing():
             self.samples.mkdir(parents=True, exist_ok=True)
             if not resume:
                 named = (self.checkpoint, self.best, self.last, self.metrics, self.curves)
                 for old in (*named, *self.samples.glob("*.png")):
                     old.unlink(missing_ok=True)
+                if self.set not in data and self.set.exists():
+                    shutil.rmtree(self.set)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise OutputError(f"{str(self.path)!r} cannot be written: {error.strerror}.") from error
 

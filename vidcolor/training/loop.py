@@ -141,7 +141,7 @@ def train(
             state.load_state_dict(checkpoint["state"])
         session = _Session(recipe, pictures, folder, state, place, started, progress)
         if group.is_first:
-            folder.open(resume=resume)
+            folder.open(resume=resume, data=data)
         try:
             with session.batches.from_step(state.step) as batches:
                 reason = session.until_ended(batches, stop or threading.Event())
