@@ -24,3 +24,22 @@ def test_gain_is_on_the_networks_own_colour_and_neither_on_what_losses_see_nor_o
     for wrong in (0, -1, 4, True, "much"):
         with pytest.raises(UsageError, match="gain must be a number above 0 and at most 3"):
             create_model("unet", gain=wrong)
+
+
+def test_in_the_shade_colour_fades_to_none_at_black() -> None:
+    torch.manual_seed(0)
+    plain = create_model("unet", widths=[4, 8]).eval()
+    torch.nn.init.normal_(plain.head.weight)
+    shaded = create_model("unet", widths=[4, 8], shade=40.0).eval()
+    shaded.load_state_dict(plain.state_dict())
+    squares = torch.rand(1, 1, 16, 16) * 100
+    lightness = squares.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    assert torch.equal(shaded.raw(lightness), plain.raw(lightness))
+    said, wanted = shaded(lightness), plain(lightness)
+    assert torch.equal(said[(lightness >= 40).expand_as(said)], wanted[(lightness >= 40).expand_as(said)])
+    torch.testing.assert_close(said, wanted * (lightness / 40).clamp(max=1))
+    assert shaded(torch.zeros(1, 1, 32, 32)).abs().max() == 0
+    assert plain(torch.zeros(1, 1, 32, 32)).abs().max() > 0
+    for wrong in (-1, 101, True, "much"):
+        with pytest.raises(UsageError, match="shade must be a lightness from 0 to 100"):
+            create_model("unet", shade=wrong)

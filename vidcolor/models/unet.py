@@ -76,6 +76,8 @@ class UNet(ColorModel):
         gain: factor on the ab it gives; the losses see what it was before. A network that minimises an
             error gives a mean of what is possible, and a mean is calmer than each of them.
         caution: see :class:`vidcolor.models.base.ColorModel`; not less than 0.
+        shade: lightness L below which the ab it gives fades, in proportion to it, to none at black; 0:
+            nowhere. In the dark little can be known of colour, and in units of ab much is said.
 
     What is known beside the picture is added to every place at the smallest size. Its weights, like the
     hints' share of the first layer, start at zero: an untrained network ignores it rather than being thrown
@@ -93,13 +95,16 @@ class UNet(ColorModel):
         metadata: bool = False,
         gain: float = 1.0,
         caution: float = 0.0,
+        shade: float = 0.0,
     ) -> None:
         super().__init__()
         if isinstance(gain, bool) or not isinstance(gain, int | float) or not 0 < gain <= 3:
             raise UsageError(f"gain must be a number above 0 and at most 3, not {gain!r}.")
         if isinstance(caution, bool) or not isinstance(caution, int | float) or not 0 <= caution < math.inf:
             raise UsageError(f"caution must be a number, 0 or more, not {caution!r}.")
-        self.gain, self.caution = gain, float(caution)
+        if isinstance(shade, bool) or not isinstance(shade, int | float) or not 0 <= shade <= 100:
+            raise UsageError(f"shade must be a lightness from 0 to 100, not {shade!r}.")
+        self.gain, self.caution, self.shade = gain, float(caution), float(shade)
         self.labels, self.takes_metadata = tuple(labels), metadata
         self.multiple = 2 ** len(widths)
         self.stem = nn.Conv2d(4, widths[0], 4, 2, 1)
@@ -141,7 +146,8 @@ class UNet(ColorModel):
         return out
 
     def to_ab(self, raw: Tensor, lightness: Tensor) -> Tensor:
-        return self.gain * super().to_ab(raw, lightness)
+        ab = self.gain * super().to_ab(raw, lightness)
+        return ab * (lightness / self.shade).clamp(0, 1) if self.shade else ab
 
     def ab_at_grain(self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> Tensor:
         if hints is not None and self.gain != 1:
