@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from vidcolor.color.planes import ColorSpace
 from vidcolor.color.shown import as_srgb, rgb_matrix
-from vidcolor.datasets.borders import NO_BORDERS, Borders, find_borders
 from vidcolor.datasets.images import Box, Rgb, target_size
 from vidcolor.datasets.options import DEFAULT_EVERY, BuildOptions
 from vidcolor.frames import Frame, VideoInfo
@@ -21,6 +20,7 @@ from vidcolor.media.picture import PictureMaker, upright_size
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.skim import Need, Needed, glimpses
 from vidcolor.media.source import Source
+from vidcolor.temporal.borders import NO_BORDERS, Borders, find_borders
 from vidcolor.temporal.shots import ShotDetector, Small, Verdict, small_luma
 
 __all__ = ["LONGEST_GAP", "FilmPictures", "Sample", "samples"]

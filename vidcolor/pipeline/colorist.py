@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import groupby, islice
+from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -26,6 +28,7 @@ from vidcolor.pipeline.device import (
 )
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.pipeline.second_look import agreed, at_second_size, second_size
+from vidcolor.pipeline.window import Window, window_in
 from vidcolor.wording import counted
 
 __all__ = ["AbFrame", "Colorist", "network_size"]
@@ -44,6 +47,15 @@ class AbFrame:
 
     frame: Frame
     ab: Ab
+
+
+class _Seen(NamedTuple):
+    """What the network is shown of a frame."""
+
+    lightness: npt.NDArray[np.float32]
+    """L in [0, 100], ``(h, w)``, upright."""
+    window: Window | None
+    """The part of the frame that this is; None: all of it."""
 
 
 def network_size(video: VideoInfo, short_side: int, multiple: int) -> tuple[int, int]:
@@ -72,6 +84,7 @@ class Colorist:
         self.model = model.to(self.device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._infer = infer_with(self.model, options, self.precision)
         self.size = network_size(video, options.network_size, model.multiple)
+        self._short_side = options.network_size
         self.batch_size = choose_batch_size(options.batch_size, self.device, self.size[0] * self.size[1])
         self.turns = video.rotation // 90
         self.saturation = np.float32(options.saturation)
@@ -79,7 +92,7 @@ class Colorist:
         self.lightness_of = space.lightness_table
         self.notify = notify
         self.condition = self._condition(options.label, known)
-        self._own: dict[int, tuple[npt.NDArray[np.float32], Ab]] = {}
+        self._own: dict[int, tuple[_Seen, Ab]] = {}
         """By pts: what the network saw of a frame, and what it said."""
 
     def _condition(self, label: str | None, known: Metadata) -> torch.Tensor | None:
@@ -102,9 +115,13 @@ class Colorist:
 
         A frame may be asked for ahead, as it is read then; it is made again if it is read otherwise later.
         """
-        seen = self.lightness(frame.luma)
+        seen = self._see(frame.luma)
         kept = self._own.get(frame.time.pts)
-        if kept is None or not np.array_equal(kept[0], seen):
+        if (
+            kept is None
+            or kept[0].window != seen.window
+            or not np.array_equal(kept[0].lightness, seen.lightness)
+        ):
             kept = self._own[frame.time.pts] = seen, self._one(seen)
         return kept[1]
 
@@ -117,16 +134,16 @@ class Colorist:
 
         ``hints``: ``(3, h, w)`` of the network's size, upright: a, b in Lab units and a confidence in [0, 1].
         """
-        return self._one(self.lightness(frame.luma), hints)
+        return self._one(self._see(frame.luma), hints)
 
-    def _one(self, picture: npt.NDArray[np.float32], hints: npt.NDArray[np.float32] | None = None) -> Ab:
-        found = self._network_or_none([picture], hints)
+    def _one(self, seen: _Seen, hints: npt.NDArray[np.float32] | None = None) -> Ab:
+        found = self._network_or_none([seen], hints)
         if found is None:
             raise self._too_little()
         return found[0][0], found[0][1]
 
     def _color_batch(self, batch: list[Frame]) -> Iterator[AbFrame]:
-        pictures = [self.lightness(frame.luma) for frame in batch]
+        pictures = [self._see(frame.luma) for frame in batch]
         done = 0
         while done < len(batch):
             count = min(self.batch_size, len(batch) - done)
@@ -139,7 +156,7 @@ class Colorist:
             done += count
 
     def _network_or_none(
-        self, pictures: list[npt.NDArray[np.float32]], hints: npt.NDArray[np.float32] | None = None
+        self, pictures: list[_Seen], hints: npt.NDArray[np.float32] | None = None
     ) -> list[npt.NDArray[np.float32]] | None:
         """As :meth:`_network`; None when memory ran out.
 
@@ -170,9 +187,31 @@ class Colorist:
 
     def lightness(self, luma: Plane) -> npt.NDArray[np.float32]:
         """L at the network's size, upright: ``(h, w)`` float32 in [0, 100]."""
-        small = shrink(luma, *self.size)
-        upright: npt.NDArray[np.float32] = np.rot90(self.lightness_of[small], self.turns)
+        return self._upright(luma, self.size)
+
+    def _upright(self, luma: Plane, size: tuple[int, int]) -> npt.NDArray[np.float32]:
+        upright: npt.NDArray[np.float32] = np.rot90(self.lightness_of[shrink(luma, *size)], self.turns)
         return upright
+
+    def _see(self, luma: Plane) -> _Seen:
+        """What the network is shown of a frame: what is between its borders."""
+        whole, model = self.lightness(luma), self.model
+        if not model.parameter_count:  # whatever it is shown, it says the same
+            return _Seen(whole, None)
+        stored = np.rot90(whole, -self.turns)
+        window = window_in(stored, self._short_side, model.multiple, model.grain, _LONGEST_ASPECT)
+        return _Seen(whole if window is None else self._upright(window.of(luma), window.seen), window)
+
+    def _hints_within(self, hints: npt.NDArray[np.float32], window: Window | None) -> npt.NDArray[np.float32]:
+        """Hints of the whole picture as hints of what is seen of it."""
+        if window is None:
+            return hints
+        planes = []
+        for plane in np.rot90(hints, -self.turns, (1, 2)):
+            part: Any = np.ascontiguousarray(window.of(plane))
+            part = cv2.resize(part, window.seen[::-1], interpolation=cv2.INTER_NEAREST)
+            planes.append(np.rot90(part, self.turns))
+        return np.stack(planes)
 
     def _unsaturated(self, hints: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Hints as the network would say them: what it is told comes out as it was told, not more so."""
@@ -181,10 +220,23 @@ class Colorist:
         return np.concatenate((hints[:2] / self.saturation, hints[2:]))
 
     def _network(
-        self, pictures: list[npt.NDArray[np.float32]], hints: npt.NDArray[np.float32] | None
+        self, pictures: list[_Seen], hints: npt.NDArray[np.float32] | None
     ) -> list[npt.NDArray[np.float32]]:
         """ab ``(2, h, w)`` of each picture at the network's own grain, turned back to how it is stored."""
-        stack = torch.from_numpy(np.stack(pictures)[:, None]).to(self.device)
+        found: list[npt.NDArray[np.float32]] = []
+        for window, group in groupby(pictures, lambda seen: seen.window):
+            shown = np.stack([seen.lightness for seen in group])[:, None]
+            told = None if hints is None else self._hints_within(hints, window)
+            for one in self._looked_at(shown, told):
+                stored = np.ascontiguousarray(np.rot90(one, -self.turns, (1, 2)))
+                found.append(stored if window is None else window.back(stored, self.model.grain))
+        return found
+
+    def _looked_at(
+        self, pictures: npt.NDArray[np.float32], hints: npt.NDArray[np.float32] | None
+    ) -> npt.NDArray[np.float32]:
+        """ab ``(B, 2, h, w)`` at the network's grain of pictures ``(B, 1, H, W)`` as it is shown them."""
+        stack = torch.from_numpy(pictures).to(self.device)
         with autocast(self.device, self.precision):
             told = None if self.condition is None else self.condition.expand(len(stack), -1)
             given = (
@@ -196,9 +248,9 @@ class Colorist:
             if hints is None and self.model.caution and size is not None:
                 other = self._said(at_second_size(stack, size), None, told)
                 ab = agreed(ab, other, self.model.caution, self.model.grain)
-        found = ab.cpu().numpy()
+        found: npt.NDArray[np.float32] = ab.cpu().numpy()
         found *= self.saturation
-        return [np.ascontiguousarray(np.rot90(one, -self.turns, (1, 2))) for one in found]
+        return found
 
     def _said(
         self, pictures: torch.Tensor, hints: torch.Tensor | None, condition: torch.Tensor | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.datasets.films import scene
-from vidcolor.datasets.borders import NO_BORDERS, Borders, find_borders
+from vidcolor.temporal.borders import NO_BORDERS, Borders, borders_of, find_borders
 
 
 def boxed(seed: int, top: int, bottom: int, left: int, right: int) -> np.ndarray:
@@ -39,3 +39,30 @@ def test_where_there_are_none() -> None:
     assert find_borders([np.full((120, 200), 16, np.uint8)] * 6, 8) == NO_BORDERS
     assert find_borders([boxed(seed, 40, 40, 0, 0) for seed in range(6)], 8) == NO_BORDERS  # hardly a border
     assert find_borders([], 8) == NO_BORDERS
+
+
+# ---- of a single picture --------------------------------------------------------------------------
+
+
+def lit(top: int, bottom: int, left: int, right: int, seed: int = 0) -> np.ndarray:
+    """Lightness of :func:`boxed`."""
+    return np.maximum(boxed(seed, top, bottom, left, right).astype(np.float32) - 16, 0) / 2.19
+
+
+def test_borders_of_one_picture() -> None:
+    assert borders_of(lit(14, 15, 0, 0)) == Borders(16, 17, 0, 0)
+    assert borders_of(lit(0, 0, 25, 20)) == Borders(0, 0, 27, 22)
+    assert borders_of(lit(10, 10, 12, 12)) == Borders(12, 12, 14, 14)
+    assert borders_of(lit(0, 0, 0, 0)) == NO_BORDERS
+
+
+def test_what_is_no_border_of_one_picture() -> None:
+    assert borders_of(lit(14, 0, 0, 0)) == NO_BORDERS  # the night above a street
+    assert borders_of(lit(1, 1, 0, 0)) == NO_BORDERS  # too thin to matter
+    assert borders_of(lit(40, 40, 0, 0)) == NO_BORDERS
+    assert borders_of(np.zeros((120, 200), np.float32)) == NO_BORDERS
+    title = np.zeros((120, 200), np.float32)
+    title[30:90, 40:160:3] = 90
+    assert borders_of(title) == NO_BORDERS
+    vignette = np.outer(np.hanning(120), np.ones(200)).astype(np.float32) ** 2 * 80
+    assert borders_of(vignette) == NO_BORDERS
