@@ -577,3 +577,16 @@ def test_an_open_file_that_cannot_be_read_at_all_is_told_of(tmp_path: Path) -> N
 
     with pytest.raises(InputError, match="cannot be opened: Input/output error"):
         VideoReader(Broken(b"x"))
+
+
+def test_standard_input_that_is_empty(tmp_path: Path) -> None:
+    code = (
+        "from vidcolor.errors import InputError; from vidcolor.media.probe import probe\n"
+        "try: probe('-')\nexcept InputError as error: print(error)"
+    )
+    (tmp_path / "empty").touch()
+    with (tmp_path / "empty").open("rb") as file:
+        said = subprocess.run([sys.executable, "-c", code], stdin=file, capture_output=True, check=True)
+    assert said.stdout.decode().startswith("standard input is empty.")
+    said = subprocess.run([sys.executable, "-c", code], input=b"", capture_output=True, check=True)
+    assert said.stdout.decode().startswith("standard input is empty or not a media file")

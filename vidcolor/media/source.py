@@ -132,8 +132,10 @@ def _open(source: Source, options: dict[str, str], max_pixels: int) -> InputCont
     except (av.error.InvalidDataError, av.error.EOFError, av.error.ArgumentError) as error:
         if isinstance(error, av.error.ArgumentError) and _is_list(source):
             raise InputError(f"{name} is no film but a list of others; give these.") from None
-        hint = "" if is_seekable(source) else f" ({PIPE_HINT})"
-        raise InputError(f"{name} is not a media file, or its header is damaged{hint}.") from None
+        if is_seekable(source):
+            raise InputError(f"{name} is not a media file, or its header is damaged.") from None
+        wrong = f"{name} is empty or not a media file, or its header is damaged"
+        raise InputError(f"{wrong} ({PIPE_HINT}).") from None
     except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise InputError(f"{name} cannot be opened: {reason}.") from None
@@ -172,12 +174,14 @@ def _is_list(source: Source) -> bool:
 def _check_path(path: str) -> None:
     if not path:
         raise InputError("The name of the input is empty.")
+    if path == "-" and is_seekable("-") and os.fstat(0).st_size == 0:
+        raise InputError("standard input is empty.")
     if path == "-" or PROTOCOL_MARK in path or "%" in path:
         return
     if not os.path.exists(path):
         raise InputError(f"{path} does not exist.")
     if os.path.isdir(path):
-        raise InputError(f"{path} is a folder, not a media file.")
+        raise InputError(f"{path} is a folder, not a media file; 'vidcolor batch' colours the films in one.")
     if not os.access(path, os.R_OK):
         raise InputError(f"{path} may not be read by this user.")
     if os.path.isfile(path) and os.path.getsize(path) == 0:
