@@ -7,6 +7,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -22,11 +23,15 @@ from torch import Tensor
 import vidcolor
 from tests.clips import decode_luma, make_clip
 from tests.pipeline.test_anchored import Known, decode_chroma, give, start_shots_at, write_film
+from tests.reels import Planes, scene, write_reel
 from tests.temporal.drawn import pan, square_over_ground
 from vidcolor.errors import InputError, OutputError, UsageError
+from vidcolor.media.reader import VideoReader
 from vidcolor.metrics.difference import delta_e_2000, picture_lab
+from vidcolor.pipeline.anchor_folder import Film, read_folder
 from vidcolor.pipeline.anchors import AnchorSummary, write_anchors
 from vidcolor.pipeline.options import RunOptions
+from vidcolor.pipeline.words import _settled
 
 HEIGHT, WIDTH = 128, 192
 GIVEN: dict[str, Any] = {"network_size": 64, "device": "cpu"}
@@ -762,3 +767,43 @@ def test_trousers_in_real_footage(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         labs[1][:, 0] = labs[0][:, 0]  # light changes on the way; only colour is asked about
         one, other = (torch.from_numpy(np.ascontiguousarray(lab.T[:, :, None])) for lab in labs)
         assert float(delta_e_2000(one, other).median()) < 6
+
+
+def test_a_folder_of_a_film_that_begins_in_colour_says_where_anchors_are(tmp_path: Path) -> None:
+    """What is in colour has none; the folder is of all the film nevertheless."""
+    begins_grey = 40
+
+    def edit(number: int, planes: Planes) -> None:
+        if number >= begins_grey:
+            for plane in planes[1:]:
+                plane[:] = 128
+
+    film = [np.roll(scene(1 + (n >= begins_grey)), n // 4, 1) for n in range(80)]
+    write_reel(tmp_path / "a.mkv", film, edit=edit)
+    folder = tmp_path / "d"
+    options = RunOptions(model="tiny", network_size=32, device="cpu", anchor_every=12)
+    write_anchors(tmp_path / "a.mkv", folder, options)
+    first = entries(folder)[0]
+    assert first["time"] > 1
+    picture = read(folder / first["file"])
+    write(folder / first["file"], painted(picture, np.s_[:], RED))
+    with VideoReader(tmp_path / "a.mkv") as reader:
+        division = read_folder(folder, Film.of(reader.info, reader.video), reader.video)[1]
+    assert division is not None
+    assert (division.start, division.shots[0]) == (0, Fraction(first["exact"]))
+    assert _settled(division, options) is division
+    # Of a part of the film it says nothing about what comes before.
+    write_anchors(tmp_path / "a.mkv", tmp_path / "e", replace(options, start=Fraction(2)))
+    with VideoReader(tmp_path / "a.mkv") as reader:
+        later = read_folder(tmp_path / "e", Film.of(reader.info, reader.video), reader.video)[1]
+    assert later is not None
+    assert later.start == 2
+    assert _settled(later, options) is None
+    # An older folder does not say; its first shot is what is known.
+    index = json.loads((folder / "index.json").read_text())
+    del index["start"]
+    (folder / "index.json").write_text(json.dumps(index))
+    with VideoReader(tmp_path / "a.mkv") as reader:
+        older = read_folder(folder, Film.of(reader.info, reader.video), reader.video)[1]
+    assert older is not None
+    assert older.start == division.shots[0]

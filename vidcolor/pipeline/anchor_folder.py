@@ -92,6 +92,8 @@ class Division(NamedTuple):
     anchors: frozenset[Fraction]
     shots: tuple[Fraction, ...]
     """Where shots start, rising."""
+    start: Fraction
+    """Of the stretch, as it was asked for."""
     end: Fraction
     """Of the stretch: the time of its last frame."""
     every: int | None
@@ -116,8 +118,8 @@ class Painted(NamedTuple):
 class AnchorFolder:
     """A folder in the making; see :meth:`made`."""
 
-    def __init__(self, working: Path, film: Film, anchor_every: int) -> None:
-        self._working, self._film, self._every = working, film, anchor_every
+    def __init__(self, working: Path, film: Film, anchor_every: int, start: Fraction) -> None:
+        self._working, self._film, self._every, self._start = working, film, anchor_every, start
         self._entries: list[dict[str, Any]] = []
         self._names: set[str] = set()
         self._shot = 0
@@ -126,8 +128,12 @@ class AnchorFolder:
 
     @classmethod
     @contextmanager
-    def made(cls, path: Path, film: Film, anchor_every: int, *, overwrite: bool) -> Iterator[AnchorFolder]:
+    def made(
+        cls, path: Path, film: Film, anchor_every: int, start: Fraction, *, overwrite: bool
+    ) -> Iterator[AnchorFolder]:
         """A folder beside ``path`` that takes its place when all went well, and is else removed.
+
+        ``start``: where the stretch of film begins that is looked at, in seconds from its beginning.
 
         Raises:
             UsageError: ``path`` is no folder for this.
@@ -138,7 +144,7 @@ class AnchorFolder:
             lambda final: _check(path, final, film, overwrite),
             purpose="anchors are written to a folder",
         ) as working:
-            yield cls(working, film, anchor_every)
+            yield cls(working, film, anchor_every, start)
 
     def add(
         self, picture: Rgb, compared: Compared, time: Timestamp, begin: Fraction, *, starts_shot: bool
@@ -185,6 +191,7 @@ class AnchorFolder:
             "vidcolor": __version__,
             "format": _FORMAT,
             "film": asdict(self._film),
+            "start": str(self._start),
             "end": str(end),
             "anchor_every": self._every,
             "pictures": "frames as stored, turned upright; times are seconds from the film's beginning",
@@ -359,12 +366,17 @@ def _read_index(path: Path) -> tuple[Film, list[dict[str, Any]]]:
         if index["format"] != _FORMAT:
             raise InputError(f"{path} is of another vidcolor ({index.get('vidcolor')}); write it again.")
         entries = index["anchors"]
-        for entry in [*entries, {"file": "a", "exact": index["end"], "sha256": ""}]:
+        # Where an older one does not say it, the first shot: all of the stretch but what was in colour.
+        start = index.get("start", min((entry["exact"] for entry in entries), key=Fraction, default="0"))
+        for entry in [
+            *entries,
+            *({"file": "a", "exact": time, "sha256": ""} for time in (start, index["end"])),
+        ]:
             if Path(entry["file"]).name != entry["file"] or not _EXACT.fullmatch(entry["exact"]):
                 raise ValueError(entry)
             Fraction(entry["exact"])
             str.lower(entry["sha256"])
-        told = {"end": index["end"], "every": index.get("anchor_every")}
+        told = {"start": start, "end": index["end"], "every": index.get("anchor_every")}
         entries = [{**entry, **told} for entry in entries]
         return Film(**index["film"]), entries
     except OSError as error:
@@ -380,4 +392,5 @@ def _division(path: Path, entries: Sequence[dict[str, Any]]) -> Division | None:
     shots = [time for time, entry in zip(times, entries, strict=True) if entry.get("starts_shot")]
     every = entries[0]["every"]
     every = every if isinstance(every, int) else None
-    return Division(frozenset(times), tuple(sorted(shots)), Fraction(entries[0]["end"]), every)
+    start, end = (Fraction(entries[0][name]) for name in ("start", "end"))
+    return Division(frozenset(times), tuple(sorted(shots)), start, end, every)

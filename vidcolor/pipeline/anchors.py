@@ -101,7 +101,11 @@ def write_anchors(
         stop = threading.Event()
         with (
             AnchorFolder.made(
-                target, Film.of(reader.info, video), every, overwrite=options.overwrite
+                target,
+                Film.of(reader.info, video),
+                every,
+                options.start or Fraction(0),
+                overwrite=options.overwrite,
             ) as made,
             closing(prefetch(reader.frames(), frames_ahead(video), stop)) as frames,
         ):

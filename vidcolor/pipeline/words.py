@@ -106,7 +106,7 @@ def _inside(
 
 def _settled(division: Division | None, options: RunOptions) -> Division | None:
     """A division that starts where the run does, or None: another one's shots start elsewhere."""
-    if division is None or not division.shots or division.shots[0] > (options.start or 0) + 1:
+    if division is None or not division.shots or division.start > (options.start or 0) + 1:
         return None
     return division
 
