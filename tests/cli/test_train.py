@@ -227,9 +227,10 @@ def test_one_command_from_an_episode_to_a_model(episode: Path, tmp_path: Path, c
     assert load_weights(output).training["recipe"]["summary"] == load_recipe(OF_FILMS).summary
     made = open_set(tmp_path / "bob.training" / "set")
     assert len(made.train) > len(made.test) > 0
-    # Just so large that the smallest window of a sample is not enlarged.
+    # Just so large that the smallest window of a sample is not enlarged, were the film of 4:3.
     whole = cv2.imread(str(made.train[0].path))
-    assert whole.shape[:2] == (math.ceil(32 / 0.6), round(math.ceil(32 / 0.6) * 96 / 64))
+    short_side = math.ceil(48 * 3 / 4 / 0.6)
+    assert whole.shape[:2] == (short_side, round(short_side * 96 / 64))
 
 
 def test_a_run_of_films_goes_on_with_its_set(
@@ -307,3 +308,42 @@ def test_an_older_run_is_not_replaced_unasked(episode: Path, tmp_path: Path, cap
     assert (tmp_path / "out.training" / "set" / "dataset.json").stat().st_mtime_ns == kept
     assert train_films([episode], output, "-y") == 0
     assert (tmp_path / "out.training" / "set" / "dataset.json").stat().st_mtime_ns > kept
+
+
+@pytest.mark.parametrize("named", ["as it is", "absolute", "its training part"])
+def test_a_set_in_the_folder_of_the_run_is_never_lost(
+    named: str, episode: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("out.training").mkdir()
+    folder = Path("out.training", "set")
+    assert main(["build-dataset", str(episode), "-o", str(folder), "--size", "32"]) == 0
+    before = sorted(path.name for path in folder.rglob("*"))
+    data = {"as it is": folder, "absolute": folder.resolve(), "its training part": folder / "train"}[named]
+    assert train(data, Path("out.safetensors")) == 0
+    assert train(data, Path("out.safetensors"), "-y") == 0
+    # A set of films would take its place.
+    capsys.readouterr()
+    assert train_films([episode], Path("out.safetensors"), "-y", "--data", str(data)) == 2
+    assert "would be replaced by the films' set" in capsys.readouterr().err
+    assert sorted(path.name for path in folder.rglob("*")) == before
+    if named != "its training part":
+        more = ("--resume", "--steps", "8", "--device", "cpu", "-o", "out.safetensors")
+        assert main(["train", "--data", str(data), *more]) == 0
+
+
+def test_what_is_wrong_with_data_is_said_before_films_are_read(
+    episode: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    output = tmp_path / "out.safetensors"
+    assert train_films([episode], output, "--data", str(tmp_path / "nothere")) == 1
+    assert "nothere does not exist" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_process_left_of_a_set_goes(episode: Path, tmp_path: Path) -> None:
+    left = tmp_path / "out.training" / ".set.12345.part"
+    left.mkdir(parents=True)
+    (left / "000001.jpg").touch()
+    assert train_films([episode], tmp_path / "out.safetensors") == 0
+    assert not left.exists()

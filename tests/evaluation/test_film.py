@@ -16,10 +16,12 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from tests.clips import make_clip
 from tests.evaluation.films import SIZE, plain, rgb_of, texture, write_film
+from tests.pipeline.test_colorist import video
 from vidcolor.errors import InputError
 from vidcolor.evaluation.film import evaluate_model, evaluate_pair, evaluate_result
 from vidcolor.evaluation.options import EvaluateOptions
-from vidcolor.frames import Frame
+from vidcolor.evaluation.sample import Sampler
+from vidcolor.frames import Frame, Timestamp
 from vidcolor.media.probe import probe
 from vidcolor.media.reader import VideoReader
 from vidcolor.pipeline.options import EncoderOptions, RunOptions
@@ -283,3 +285,27 @@ def test_short_films_without_a_moment_in_common(tmp_path: Path) -> None:
     late = RunOptions(start=Fraction(1))
     with pytest.raises(InputError, match=r"1\.mkv|2\.mkv"):
         evaluate_pair(one, two, late)
+
+
+def test_chroma_of_ten_bits_is_measured_as_that_of_eight_and_not_rounded() -> None:
+    """Shrunk codes lie between the film's own."""
+    rng = np.random.default_rng(0)
+    chroma = [rng.integers(100, 160, (96, 192)).astype(np.uint8) for _ in range(2)]
+    luma = np.full((192, 384), 120, np.uint8)
+    found = []
+    for depth in (8, 10):
+        info = video(384, 192, depth=depth)
+        deep = [(plane.astype(np.uint16) << depth - 8) if depth > 8 else plane for plane in (luma, *chroma)]
+        frame = Frame(deep[0], Timestamp(0, Fraction(1, 24)), 1, 0)
+        found.append(Sampler(info, 192).result(frame, 0.0, deep[1:]).result.chroma)
+    eight, ten = found
+    assert eight.dtype == np.float32
+    assert eight.shape == (96, 192, 2)
+    assert np.allclose(eight, ten)
+    assert np.allclose(eight[..., 0], chroma[0])
+    small = Sampler(video(800, 400), 400).result(
+        Frame(np.full((400, 800), 120, np.uint8), Timestamp(0, Fraction(1, 24)), 1, 0),
+        0.0,
+        [rng.integers(100, 160, (200, 400)).astype(np.uint8) for _ in range(2)],
+    )
+    assert (small.result.chroma % 1 != 0).mean() > 0.5

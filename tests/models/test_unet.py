@@ -43,3 +43,18 @@ def test_in_the_shade_colour_fades_to_none_at_black() -> None:
     for wrong in (-1, 101, True, "much"):
         with pytest.raises(UsageError, match="shade must be a lightness from 0 to 100"):
             create_model("unet", shade=wrong)
+
+
+def test_what_it_is_told_in_the_shade_comes_out_as_it_was_told() -> None:
+    torch.manual_seed(0)
+    plain = create_model("unet", widths=[4, 8]).eval()
+    for weight in (plain.head.weight, plain.stem.weight):
+        torch.nn.init.normal_(weight)
+    shaded = create_model("unet", widths=[4, 8], shade=40.0, gain=2.0).eval()
+    shaded.load_state_dict(plain.state_dict())
+    hints = torch.cat((torch.rand(1, 2, 32, 32) * 60 - 30, torch.ones(1, 1, 32, 32)), 1)
+    # A third of a gain of two is left at a third of the shade's lightness, and below no more is made good.
+    for level, told, left in ((20.0, 1.0, 1.0), (40 / 3, 2 / 3, 2 / 3), (4.0, 2 / 3, 0.2), (80.0, 2.0, 2.0)):
+        lightness = torch.full((1, 1, 32, 32), level)
+        wanted = left * plain(lightness, torch.cat((hints[:, :2] / told, hints[:, 2:]), 1))
+        torch.testing.assert_close(shaded(lightness, hints), wanted)

@@ -15,6 +15,8 @@ from tests.pipeline.test_colorist import colorist, video
 from vidcolor.frames import Frame, Timestamp
 from vidcolor.models import ColorModel
 from vidcolor.models.spaces import AB_SCALE
+from vidcolor.pipeline.colorist import Seen, _alike
+from vidcolor.pipeline.preview.sights import Reducer
 from vidcolor.pipeline.window import Window, window_in
 
 SIZE = (96, 128)
@@ -31,10 +33,12 @@ class Echo(ColorModel):
         self.scale = nn.Parameter(torch.ones(()))
         self.grain = self.multiple = grain
         self.seen: list[np.ndarray] = []
+        self.told: list[np.ndarray] = []
 
     def raw(self, lightness: Tensor, hints: Tensor | None = None, condition: Tensor | None = None) -> Tensor:
         self.seen.extend(lightness[:, 0].numpy())
         told = torch.zeros_like(lightness) if hints is None else hints[:, :1] * hints[:, 2:]
+        self.told.extend(told[:, 0].numpy())
         return self.at_grain(torch.cat((lightness, told), 1)) / AB_SCALE * self.scale
 
 
@@ -153,3 +157,57 @@ def test_parts_of_planes_of_any_size() -> None:
         assert part.shape == (64 * times, 80 * times)
         assert part[0, 0] == plane[16 * times, 24 * times]
     assert window_in(np.full((96, 128), 50, np.float32), 96, 2, 2, 6) is None
+    # The longest side a network is shown, and a part that is less than a square of its grain.
+    strip = np.zeros((96, 1024), np.float32)
+    strip[27:-27] = 60
+    found = window_in(strip, 96, 8, 2, 6)
+    assert found is not None
+    assert found.seen == (96, 576)
+    thin = np.zeros((16, 16), np.float32)
+    thin[5:-5] = 60
+    assert window_in(thin, 16, 16, 8, 6) is None
+
+
+def test_a_hint_of_a_pixel_is_not_lost_where_the_part_is_shown_smaller() -> None:
+    model = Echo()
+    model.multiple = 64
+    whole = bordered(picture(0, 96, 128), 0, SIDE)
+    stage = colorist(model, video(whole.shape[1], whole.shape[0]), network_size=64)
+    for column in range(30, 90):
+        hints = np.zeros((3, *stage.size), np.float32)
+        hints[:, 32, column] = 20, 0, 1
+        stage.told(frames_of([whole])[0], hints)
+        assert model.told[-1].max() == 20, column
+
+
+def test_a_frame_whose_borders_are_read_otherwise_is_asked_of_again() -> None:
+    model, luma = Echo(), picture()
+    stage = colorist(model, video(SIZE[1], SIZE[0]), network_size=96)
+    seen = stage.see(luma)
+    assert seen.window is None
+    stage.own_of(seen, 7)
+    assert stage.own_of(seen, 7) is stage.own_of(seen, 7)
+    assert len(model.seen) == 1
+    stage.own_of(Seen(seen.luma, Window(SIZE, 16, 0, (64, 128), SIZE)), 7)
+    assert len(model.seen) == 2
+
+
+def test_a_preview_is_shown_what_a_run_is() -> None:
+    """Of frames much larger than what the network sees: their parts are as fine as the whole."""
+    large = bordered(picture(0, 640, 1280), 160, 0)
+    stage = colorist(Echo(), video(1280, 960), network_size=96)
+    frame = frames_of([large])[0]
+    sight = Reducer(video(1280, 960), Fraction(0), (96, 128), {stage.view: stage.see}, None)(frame)
+    assert sight.seen[stage.view].window is not None
+    ab = stage.own_of(sight.seen[stage.view], 0)
+    again = colorist(Echo(), video(1280, 960), network_size=96).own(frame)
+    assert np.array_equal(ab, again)
+
+
+def test_pictures_of_several_windows_are_asked_of_by_powers_of_two() -> None:
+    one, other = Window(SIZE, 16, 0, (64, 128), SIZE), Window(SIZE, 0, 16, (96, 96), SIZE)
+    luma = np.zeros(SIZE, np.uint8)
+    pictures = [Seen(luma, window) for window in [None] * 7 + [one] * 3 + [other]]
+    assert [len(group) for group in _alike(pictures)] == [4, 2, 1, 2, 1, 1]
+    assert [seen for group in _alike(pictures) for seen in group] == pictures
+    assert [len(group) for group in _alike(pictures[:7])] == [7]

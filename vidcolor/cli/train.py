@@ -132,7 +132,9 @@ def command(
         "quiet": quiet or not first,
         "events": as_json and first,
     }
-    everything = [*data, *_of_films(films, made, output, told, options)]
+    given = {path.resolve() for path in data}
+    made_of_films = _of_films(films, list(data), made, output, told, options)
+    everything = [*data, *(path for path in made_of_films if path.resolve() not in given)]
     if not everything:
         raise UsageError("Nothing to go on with without --data; see 'vidcolor train --help'.")
     _train(made, everything, output, TrainReporter(**told), options)
@@ -145,11 +147,17 @@ def _is_set(path: str) -> bool:
 
 
 def _of_films(
-    films: list[str], recipe: Recipe, output: Path, told: dict[str, bool], options: dict[str, Any]
+    films: list[str],
+    data: list[Path],
+    recipe: Recipe,
+    output: Path,
+    told: dict[str, bool],
+    options: dict[str, Any],
 ) -> list[Path]:
     """The set of the films that were given, or of those the run was given that goes on; none without any."""
     if not (films or options["resume"]):
         return []
+    from vidcolor.datasets.manifest import open_set
     from vidcolor.pipeline.device import choose_device
     from vidcolor.training.films import make_set, set_made
     from vidcolor.training.folder import WorkFolder
@@ -163,6 +171,12 @@ def _of_films(
     # What would be found out only once the set is made.
     choose_device(options["device"])
     folder.check(resume=False, overwrite=options["yes"])
+    for path in data:
+        if folder.holds(path):
+            raise UsageError(
+                f"{str(path)!r} would be replaced by the films' set; move it, or name another --output."
+            )
+        open_set(path, test_share=recipe.data.test_share)
     with BuildReporter(**told, part_of=True) as reporter:
         reporter.done(
             make_set(films, folder, recipe.data, notify=reporter.notify, progress=reporter.progress)

@@ -293,7 +293,7 @@ class ChromaMaker:
         before: Sequence[Plane] | None = None,
         slack: float = 0.0,
     ) -> tuple[Plane, Plane]:
-        """Chroma that was made for another frame, held inside the gamut of this one's luma.
+        """Chroma that was made for another frame, held inside the gamut of this one's luma but for rounding.
 
         Args:
             luma: ``(H, W)`` codes.
@@ -302,7 +302,7 @@ class ChromaMaker:
             before: the planes of the frame before. A code stays as it is there where what is wanted is less
                 than half a code and ``slack`` from it: rounded, what trembles between two codes goes to and
                 fro by a whole one.
-            slack: in codes, 0 or more.
+            slack: in codes, 0 or more; by as much a code may lie outside of the gamut.
 
         Returns:
             As when called.

@@ -38,7 +38,7 @@ FORMAT = 1
 _PARTS = {"train": "train", "test": "test", "val": "train", "valid": "train", "validation": "train"}
 """Folders of a set that is split already. A validation part is drawn from the training part anyway."""
 _GONE = "does not exist; a training set is a folder"
-_OF_FILMS = "'vidcolor build-dataset' makes a set of films"
+_OF_FILMS = "'vidcolor build-dataset' makes a set of films, and so does 'vidcolor train FILM'"
 """For who gives the films themselves."""
 
 

@@ -1,4 +1,4 @@
-"""Frames as they are measured: small, with 8 bits, as players show them."""
+"""Frames as they are measured: small, in codes of 8 bits, as players show them."""
 
 from __future__ import annotations
 

@@ -20,6 +20,10 @@ from vidcolor.models.spaces import AB_SCALE
 
 __all__ = ["UNet"]
 
+_LEAST_LEFT = 1 / 3
+"""Share of colour left by the shade below which what it is told fades, too: a network that is told more than
+it has ever seen says anything."""
+
 
 class Block(nn.Sequential):
     """Convolution, batch normalisation, ReLU."""
@@ -146,13 +150,17 @@ class UNet(ColorModel):
         return out
 
     def to_ab(self, raw: Tensor, lightness: Tensor) -> Tensor:
-        ab = self.gain * super().to_ab(raw, lightness)
-        return ab * (lightness / self.shade).clamp(0, 1) if self.shade else ab
+        return self.gain * self._left_at(lightness) * super().to_ab(raw, lightness)
+
+    def _left_at(self, lightness: Tensor) -> Tensor:
+        """The share of colour that the shade leaves."""
+        return (lightness / self.shade).clamp(0, 1) if self.shade else torch.ones_like(lightness)
 
     def ab_at_grain(self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> Tensor:
-        if hints is not None and self.gain != 1:
-            # As it would say them itself: what it is told comes out as it was told.
-            hints = torch.cat((hints[:, :2] / self.gain, hints[:, 2:]), 1)
+        if hints is not None and (self.gain != 1 or self.shade):
+            # As it would say them itself: what it is told comes out as it was told, but in the very dark.
+            said = self.gain * self._left_at(lightness).clamp_min(_LEAST_LEFT)
+            hints = torch.cat((hints[:, :2] / said, hints[:, 2:]), 1)
         return super().ab_at_grain(lightness, hints, condition)
 
     @staticmethod

@@ -78,12 +78,12 @@ def _compiled(model: ColorModel) -> Infer:
     @torch.inference_mode()
     def infer(lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> Tensor:
         from torch._dynamo import config  # neither is public, and there are no other names for them
-        from torch._dynamo.exc import TorchDynamoException
+        from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
         try:
             with config.patch(cache_size_limit=_COMPILED):
                 ab: Tensor = call(lightness, hints, condition)
-        except TorchDynamoException as error:
+        except (TorchDynamoException, FailOnRecompileLimitHit) as error:
             told = str(error).strip().splitlines()
             why = told[0].rstrip(".:") if told else type(error).__name__
             raise ModelError(

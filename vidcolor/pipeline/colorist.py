@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import groupby, islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -31,7 +31,7 @@ from vidcolor.pipeline.second_look import agreed, at_second_size, second_size
 from vidcolor.pipeline.window import Window, window_in
 from vidcolor.wording import counted
 
-__all__ = ["AbFrame", "Colorist", "network_size"]
+__all__ = ["AbFrame", "Colorist", "Seen", "network_size"]
 
 _LONGEST_ASPECT = 6
 """The network's picture is at most this many times as long as it is short."""
@@ -49,11 +49,11 @@ class AbFrame:
     ab: Ab
 
 
-class _Seen(NamedTuple):
+class Seen(NamedTuple):
     """What the network is shown of a frame."""
 
-    lightness: npt.NDArray[np.float32]
-    """L in [0, 100], ``(h, w)``, upright."""
+    luma: Plane
+    """Its codes, ``(h, w)``, as stored."""
     window: Window | None
     """The part of the frame that this is; None: all of it."""
 
@@ -92,7 +92,7 @@ class Colorist:
         self.lightness_of = space.lightness_table
         self.notify = notify
         self.condition = self._condition(options.label, known)
-        self._own: dict[int, tuple[_Seen, Ab]] = {}
+        self._own: dict[int, tuple[Seen, Ab]] = {}
         """By pts: what the network saw of a frame, and what it said."""
 
     def _condition(self, label: str | None, known: Metadata) -> torch.Tensor | None:
@@ -115,14 +115,13 @@ class Colorist:
 
         A frame may be asked for ahead, as it is read then; it is made again if it is read otherwise later.
         """
-        seen = self._see(frame.luma)
-        kept = self._own.get(frame.time.pts)
-        if (
-            kept is None
-            or kept[0].window != seen.window
-            or not np.array_equal(kept[0].lightness, seen.lightness)
-        ):
-            kept = self._own[frame.time.pts] = seen, self._one(seen)
+        return self.own_of(self.see(frame.luma), frame.time.pts)
+
+    def own_of(self, seen: Seen, pts: int) -> Ab:
+        """The same of what it is shown of the frame at ``pts``."""
+        kept = self._own.get(pts)
+        if kept is None or kept[0].window != seen.window or not np.array_equal(kept[0].luma, seen.luma):
+            kept = self._own[pts] = seen, self._one(seen)
         return kept[1]
 
     def forget_before(self, pts: int) -> None:
@@ -134,16 +133,16 @@ class Colorist:
 
         ``hints``: ``(3, h, w)`` of the network's size, upright: a, b in Lab units and a confidence in [0, 1].
         """
-        return self._one(self._see(frame.luma), hints)
+        return self._one(self.see(frame.luma), hints)
 
-    def _one(self, seen: _Seen, hints: npt.NDArray[np.float32] | None = None) -> Ab:
+    def _one(self, seen: Seen, hints: npt.NDArray[np.float32] | None = None) -> Ab:
         found = self._network_or_none([seen], hints)
         if found is None:
             raise self._too_little()
         return found[0][0], found[0][1]
 
     def _color_batch(self, batch: list[Frame]) -> Iterator[AbFrame]:
-        pictures = [self._see(frame.luma) for frame in batch]
+        pictures = [self.see(frame.luma) for frame in batch]
         done = 0
         while done < len(batch):
             count = min(self.batch_size, len(batch) - done)
@@ -156,7 +155,7 @@ class Colorist:
             done += count
 
     def _network_or_none(
-        self, pictures: list[_Seen], hints: npt.NDArray[np.float32] | None = None
+        self, pictures: list[Seen], hints: npt.NDArray[np.float32] | None = None
     ) -> list[npt.NDArray[np.float32]] | None:
         """As :meth:`_network`; None when memory ran out.
 
@@ -187,31 +186,40 @@ class Colorist:
 
     def lightness(self, luma: Plane) -> npt.NDArray[np.float32]:
         """L at the network's size, upright: ``(h, w)`` float32 in [0, 100]."""
-        return self._upright(luma, self.size)
+        return self._upright(shrink(luma, *self.size))
 
-    def _upright(self, luma: Plane, size: tuple[int, int]) -> npt.NDArray[np.float32]:
-        upright: npt.NDArray[np.float32] = np.rot90(self.lightness_of[shrink(luma, *size)], self.turns)
+    def _upright(self, luma: Plane) -> npt.NDArray[np.float32]:
+        upright: npt.NDArray[np.float32] = np.rot90(self.lightness_of[luma], self.turns)
         return upright
 
-    def _see(self, luma: Plane) -> _Seen:
+    @property
+    def view(self) -> tuple[object, ...]:
+        """Colorists of one film that have the same are shown the same."""
+        return self.size, self.model.multiple, self.model.grain, self.model.parameter_count > 0
+
+    def see(self, luma: Plane) -> Seen:
         """What the network is shown of a frame: what is between its borders."""
-        whole, model = self.lightness(luma), self.model
+        whole, model = shrink(luma, *self.size), self.model
         if not model.parameter_count:  # whatever it is shown, it says the same
-            return _Seen(whole, None)
-        stored = np.rot90(whole, -self.turns)
-        window = window_in(stored, self._short_side, model.multiple, model.grain, _LONGEST_ASPECT)
-        return _Seen(whole if window is None else self._upright(window.of(luma), window.seen), window)
+            return Seen(whole, None)
+        lightness = self.lightness_of[whole]
+        window = window_in(lightness, self._short_side, model.multiple, model.grain, _LONGEST_ASPECT)
+        return Seen(whole if window is None else shrink(window.of(luma), *window.seen), window)
 
     def _hints_within(self, hints: npt.NDArray[np.float32], window: Window | None) -> npt.NDArray[np.float32]:
         """Hints of the whole picture as hints of what is seen of it."""
         if window is None:
             return hints
-        planes = []
-        for plane in np.rot90(hints, -self.turns, (1, 2)):
-            part: Any = np.ascontiguousarray(window.of(plane))
-            part = cv2.resize(part, window.seen[::-1], interpolation=cv2.INTER_NEAREST)
-            planes.append(np.rot90(part, self.turns))
-        return np.stack(planes)
+        part = np.stack([window.of(plane) for plane in np.rot90(hints, -self.turns, (1, 2))])
+        size = window.seen[::-1]
+        planes = np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST) for plane in part])
+        # None is lost between two pixels where the part is made smaller.
+        rows, columns = np.nonzero(part[2])
+        to = (
+            n * new // old for n, new, old in zip((rows, columns), window.seen, part.shape[1:], strict=True)
+        )
+        planes[:, *to] = part[:, rows, columns]
+        return np.ascontiguousarray(np.rot90(planes, self.turns, (1, 2)))
 
     def _unsaturated(self, hints: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Hints as the network would say them: what it is told comes out as it was told, not more so."""
@@ -220,12 +228,13 @@ class Colorist:
         return np.concatenate((hints[:2] / self.saturation, hints[2:]))
 
     def _network(
-        self, pictures: list[_Seen], hints: npt.NDArray[np.float32] | None
+        self, pictures: list[Seen], hints: npt.NDArray[np.float32] | None
     ) -> list[npt.NDArray[np.float32]]:
         """ab ``(2, h, w)`` of each picture at the network's own grain, turned back to how it is stored."""
         found: list[npt.NDArray[np.float32]] = []
-        for window, group in groupby(pictures, lambda seen: seen.window):
-            shown = np.stack([seen.lightness for seen in group])[:, None]
+        for group in _alike(pictures):
+            window = group[0].window
+            shown = np.stack([self._upright(seen.luma) for seen in group])[:, None]
             told = None if hints is None else self._hints_within(hints, window)
             for one in self._looked_at(shown, told):
                 stored = np.ascontiguousarray(np.rot90(one, -self.turns, (1, 2)))
@@ -258,3 +267,16 @@ class Colorist:
         """ab ``(B, 2, h, w)`` float32 at the network's own grain."""
         ab = self._infer(pictures.contiguous(memory_format=torch.channels_last), hints, condition)
         return ab[..., :: self.model.grain, :: self.model.grain].float()
+
+
+def _alike(pictures: list[Seen]) -> Iterator[list[Seen]]:
+    """Pictures in order, those of one window that follow each other together.
+
+    Where not all are of one, by 1, 2, 4, ... at once: a network that is compiled is so for each number.
+    """
+    for _, group in groupby(pictures, lambda seen: seen.window):
+        left = list(group)
+        while left:
+            count = len(left) if len(left) == len(pictures) else 1 << (len(left).bit_length() - 1)
+            yield left[:count]
+            left = left[count:]

@@ -81,6 +81,8 @@ def window_in(
         (side - cut) // grain * grain for side, cut in ((tall, borders.bottom), (wide, borders.right))
     )
     size = bottom - top, right - left
+    if min(size) < grain:
+        return None
     scale = short_side / min(size)
     seen = tuple(fitting_side(min(side * scale, longest * short_side), multiple) for side in size)
     return Window((tall, wide), top, left, size, (seen[0], seen[1]))

@@ -27,7 +27,7 @@ def make_set(
     notify: Callable[[str], None] = lambda sentence: None,
     progress: Callable[[BuildProgress], None] = lambda progress: None,
 ) -> BuildSummary:
-    """Makes the set of a run that begins: whole pictures, just so large that no sample is enlarged.
+    """Makes the set of a run that begins: whole pictures, so large that samples are hardly ever enlarged.
 
     Args:
         films: in colour; or pictures, or folders of both.
@@ -38,7 +38,8 @@ def make_set(
     Raises:
         VidcolorError: as that.
     """
-    short_side = math.ceil(min(data.size) / data.scale[0])
+    # Of films of 4:3 and wider ones.
+    short_side = math.ceil(max(min(data.size), 3 / 4 * max(data.size)) / data.scale[0])
     options = BuildOptions(size=None, resize=short_side, overwrite=True)
     with folder.making_set():
         return build_dataset(films, folder.set, options, notify=notify, progress=progress)

@@ -72,6 +72,10 @@ class WorkFolder:
         if self.output.exists():
             raise OutputError(f"{str(self.output)!r} exists; replace it with -y.")
 
+    def holds(self, path: Path) -> bool:
+        """Whether a path is :attr:`set`, or in it, however it is written."""
+        return path.resolve().is_relative_to(self.set.resolve())
+
     @contextmanager
     def making_set(self) -> Iterator[None]:
         """There is a folder for :attr:`set` to be made in; one in which nothing was is taken away again.
@@ -81,6 +85,8 @@ class WorkFolder:
         """
         with self._writing():
             self.path.mkdir(exist_ok=True)
+            for half_made in self.path.glob(f".{self.set.name}.*.part"):  # of a process that was killed
+                shutil.rmtree(half_made)
         try:
             yield
         finally:
@@ -98,7 +104,7 @@ class WorkFolder:
                 named = (self.checkpoint, self.best, self.last, self.metrics, self.curves)
                 for old in (*named, *self.samples.glob("*.png")):
                     old.unlink(missing_ok=True)
-                if self.set not in data and self.set.exists():
+                if self.set.exists() and not any(map(self.holds, data)):
                     shutil.rmtree(self.set)
 
     @contextmanager

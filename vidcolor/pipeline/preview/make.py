@@ -164,7 +164,8 @@ def preview(
             if options.keep_colour == "off" or not has_chroma(video.pixel_format)
             else options.keep_colour
         )
-        reduce = Reducer(video, reader.begin, painter.size, {one.size for one in colorists}, keep)
+        views = {one.view: one.see for one in colorists}
+        reduce = Reducer(video, reader.begin, painter.size, views, keep)
         if at:
             moments = sorted(set(at))
             shown = exact_frames(reader, opened, reduce, moments, seekable=seekable)
@@ -263,9 +264,9 @@ class _Painter:
         """The picture with the colour the colorist gives it, ``(h, w, 3)`` uint8, R, G, B, upright."""
         if sight.in_color:
             return self._paint.picture(ColorFrame(sight.frame, *self._own(sight.frame)))
-        seen = sight.seen[colorist.size]
-        colorist.forget_before(sight.frame.time.pts)
-        ab = colorist.own(Frame(seen, sight.frame.time, 0, 0))
+        pts = sight.frame.time.pts
+        colorist.forget_before(pts)
+        ab = colorist.own_of(sight.seen[colorist.view], pts)
         return self._paint.picture(ColorFrame(sight.frame, *self._make(sight.frame.luma, ab)))
 
     def _own(self, frame: Frame) -> tuple[Any, Any]:

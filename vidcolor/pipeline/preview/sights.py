@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
@@ -13,6 +13,7 @@ import numpy as np
 
 from vidcolor.color.resize import shrink
 from vidcolor.frames import Frame, Plane, VideoInfo
+from vidcolor.pipeline.colorist import Seen
 from vidcolor.temporal.in_color import Keep, Look, look_of
 from vidcolor.temporal.shots import Small, small_luma
 
@@ -29,8 +30,8 @@ class Sight:
     """In seconds from the film's beginning."""
     small: Small
     """As cuts are looked for in."""
-    seen: dict[tuple[int, int], Plane]
-    """Its luma at each size that a network wants it."""
+    seen: dict[tuple[object, ...], Seen]
+    """What networks are shown of it, by :attr:`vidcolor.pipeline.colorist.Colorist.view`."""
     look: Look
     """Whether it is in colour already."""
     in_color: bool = False
@@ -60,7 +61,7 @@ class Reducer:
         video: VideoInfo,
         begin: Fraction,
         tile: tuple[int, int],
-        networks: Iterable[tuple[int, int]],
+        views: Mapping[tuple[object, ...], Callable[[Plane], Seen]],
         keep: Keep | None,
     ) -> None:
         """
@@ -68,11 +69,11 @@ class Reducer:
             video: the stream.
             begin: the film's beginning on the clock of the frames, in seconds.
             tile: height and width of the sheet's pictures, as stored.
-            networks: heights and widths of what networks see.
+            views: what networks are shown of a frame, by its luma.
             keep: which frames pass as they are; None: none.
         """
         self._depth, self._begin = video.bit_depth, begin
-        self._tile, self._networks, self._keep = tile, set(networks), keep
+        self._tile, self._views, self._keep = tile, dict(views), keep
 
     def __call__(self, frame: Frame) -> Sight:
         """The frame's sight; nothing of the frame is held on to."""
@@ -86,9 +87,14 @@ class Reducer:
             Frame(shrink(luma, *self._tile).copy(), frame.time, frame.duration, frame.index, chroma=chroma),
             frame.time.exact - self._begin,
             small_luma(luma, self._depth),
-            {size: shrink(luma, *size).copy() for size in self._networks},
+            {view: _kept(see(luma)) for view, see in self._views.items()},
             look,
         )
+
+
+def _kept(seen: Seen) -> Seen:
+    """Without the frame that it may be a part of."""
+    return seen._replace(luma=seen.luma.copy())
 
 
 def settle(sights: Iterable[Sight]) -> None:
