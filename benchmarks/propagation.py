@@ -110,7 +110,7 @@ def ours(film: Film, interval: int, plain: bool) -> tuple[dict[int, float], floa
 
     # In threads, as a run does.
     mixtures = prefetch(decided(prefetch(spans(), 0)), 4)
-    found = {n: np.rint(propagator.enlarged(mixed)).clip(0, 255).astype(np.uint8) for n, mixed in mixtures}
+    found = {n: propagator.rounded(propagator.enlarged(mixed)) for n, mixed in mixtures}
     seconds = time.perf_counter() - started
     scores = {n: psnr(shown(film.planes[n], result), film.truth[n]) for n, result in found.items()}
     return scores, len(luma) / seconds

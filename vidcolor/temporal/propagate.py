@@ -128,7 +128,7 @@ class Propagator:
             opening, closing: of the anchors at its ends, all ``(H, W, 2)``; closing None where it has none.
         """
         for mixed in self.mixed(span, opening, closing):
-            yield np.rint(self.enlarged(mixed)).clip(0, 2**self._depth - 1).astype(opening.dtype)
+            yield self.rounded(self.enlarged(mixed))
 
     def mixed(self, span: Span, opening: Chroma, closing: Chroma | None) -> Iterator[Mixed]:
         """The same, as it is decided at small sizes; :meth:`enlarged` may go on in another thread."""
@@ -249,6 +249,13 @@ class Propagator:
             codes *= weight
             planes.append(cv2.addWeighted(codes, 1, _at_size(plane, height, width), unit, neutral))
         return cv2.merge(planes)
+
+    def rounded(self, chroma: _Float) -> Chroma:
+        """What :meth:`enlarged` gives, as whole codes."""
+        codes: Chroma = cv2.addWeighted(
+            chroma, 1, chroma, 0, 0, dtype=cv2.CV_8U if self._depth == 8 else cv2.CV_16U
+        )
+        return np.minimum(codes, 2**self._depth - 1, out=codes) if self._depth not in (8, 16) else codes
 
 
 def _carried_to(step: Step, way: Way, chroma: Chroma, anchor: Step) -> tuple[Chroma, _Float]:
