@@ -299,9 +299,9 @@ class ChromaMaker:
             luma: ``(H, W)`` codes.
             chroma: Cb and Cr, ``(h, w, 2)`` codes of the output's depth, rounded or not, ``h, w`` as of the
                 layout.
-            before: the planes of the frame before. A code stays as it is there where what is wanted is less
-                than half a code and ``slack`` from it: rounded, what trembles between two codes goes to and
-                fro by a whole one.
+            before: the planes of the frame before, moved along to this one. A code stays as it is there where
+                what is wanted is less than half a code and ``slack`` from it: rounded, what trembles between
+                two codes goes to and fro by a whole one.
             slack: in codes, 0 or more; by as much a code may lie outside of the gamut.
 
         Returns:

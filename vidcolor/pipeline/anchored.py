@@ -216,7 +216,8 @@ class Anchored:
     def _finished(self, item: tuple[Frame, Chroma | Mixed]) -> ColorFrame:
         frame, found = item
         if isinstance(found, Mixed):
-            self._shown = self._make.held(frame.luma, self._carrier.enlarged(found), self._shown, self._slack)
+            before = self._shown and self._carrier.moved(self._shown, found)
+            self._shown = self._make.held(frame.luma, self._carrier.enlarged(found), before, self._slack)
         else:
             self._shown = self._make.held(frame.luma, found)
         return ColorFrame(frame, *self._shown)

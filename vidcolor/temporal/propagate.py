@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from vidcolor.color.resize import shrink
-from vidcolor.motion import FlowFinder, follow, scaled, warp
+from vidcolor.frames import Plane
+from vidcolor.motion import Flow, FlowFinder, follow, scaled, warp
 from vidcolor.temporal.anchors import Span, Step
 from vidcolor.temporal.blend import BlendNet, Carried, mix
 from vidcolor.temporal.smooth import Smoother
@@ -66,6 +67,8 @@ class Mixed(NamedTuple):
     before: tuple[_Anchor, Way]
     after: tuple[_Anchor, Way] | None
     """The anchors with the ways to them."""
+    places: Flow | None
+    """Where each pixel was in the frame before, ``(h, w, 2)``: x and y; None: nobody smoothes."""
 
 
 def _on(device: torch.device, net: BlendNet) -> BlendNet:
@@ -182,23 +185,31 @@ class Propagator:
         for n, (step, way) in enumerate(pairs):
             assert step.way is not None
             share, keep = shares[n, 0], kept[n, 0]
-            rest = self._rest(step, share, keep, around[n], [end[n] for end in ends])
-            yield Mixed(share, keep, rest, (before, step.way), None if way is None else (after, way))
+            places = None
+            if self._smoother is not None:
+                assert step.back is not None
+                places = scaled(follow(step.back), *self._size)
+            rest = self._rest(step, share, keep, around[n], [end[n] for end in ends], places)
+            yield Mixed(share, keep, rest, (before, step.way), None if way is None else (after, way), places)
 
     def _rest(
-        self, step: Step, share: _Float, kept: _Float, around: _Float, ends: Sequence[_Float]
+        self,
+        step: Step,
+        share: _Float,
+        kept: _Float,
+        around: _Float,
+        ends: Sequence[_Float],
+        places: Flow | None,
     ) -> list[_Float]:
         """What is added to what is kept of the anchors: the surroundings' colour, and what smoothing
         corrects; two planes ``(h, w)``."""
         share, kept = (_at_size(plane, *self._size) for plane in (share, kept))
         rest = [(1 - kept) * plane for plane in around]
-        if self._smoother is None:
+        if self._smoother is None or places is None:
             return rest
-        assert step.back is not None
         assert step.steady is not None
         mixed = [kept * (b + share * (a - b)) + r for a, b, r in zip(*ends, rest, strict=True)]
         chroma: Any = cv2.merge(mixed)
-        places = scaled(follow(step.back), *self._size)
         correction = self._smoother.step(places, _at_size(step.steady, *self._size), chroma) - chroma
         return [one + other for one, other in zip(rest, cv2.split(correction), strict=True)]
 
@@ -249,6 +260,13 @@ class Propagator:
             codes *= weight
             planes.append(cv2.addWeighted(codes, 1, _at_size(plane, height, width), unit, neutral))
         return cv2.merge(planes)
+
+    def moved(self, planes: Sequence[Plane], mixed: Mixed) -> list[Plane]:
+        """Planes ``(H, W)`` of the frame before a mixed one, moved along; without smoothing as they are."""
+        if mixed.places is None:
+            return list(planes)
+        places = scaled(mixed.places, *planes[0].shape)
+        return [warp(plane, places) for plane in planes]
 
     def rounded(self, chroma: _Float) -> Chroma:
         """What :meth:`enlarged` gives, as whole codes."""
