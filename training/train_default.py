@@ -43,7 +43,7 @@ is possible, and paler than each of it."""
 CAUTION = 1.0
 """How far they fade where a second look says otherwise."""
 SHADE = 30.0
-"""Lightness below which they fade: of held-out photographs it said two to five times too much there."""
+"""Lightness below which they fade: see ``by_lightness.py``."""
 FILMS = {
     "big_buck_bunny_360p_000-300s.mp4": ("big_buck_bunny", 0.4),
     "penny_and_chip/*.mp4": (held_out.CARTOON, 0.25),

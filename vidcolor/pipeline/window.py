@@ -35,12 +35,10 @@ class Window(NamedTuple):
 
     def of(self, plane: Plane) -> Plane:
         """The part of a plane of the same picture, of any size."""
-        (down, across), (height, width) = (
-            (n / m for n, m in zip(plane.shape, self.whole, strict=True)),
-            self.size,
-        )
-        rows = slice(round(self.top * down), max(round((self.top + height) * down), 1))
-        return plane[rows, round(self.left * across) : max(round((self.left + width) * across), 1)]
+        down, across = (n / m for n, m in zip(plane.shape, self.whole, strict=True))
+        top, bottom = round(self.top * down), round((self.top + self.size[0]) * down)
+        left, right = round(self.left * across), round((self.left + self.size[1]) * across)
+        return plane[top : max(bottom, 1), left : max(right, 1)]
 
     def back(self, ab: npt.NDArray[np.float32], grain: int) -> npt.NDArray[np.float32]:
         """ab of the whole, ``(2, H/grain, W/grain)``, of the part's, ``(2, h, w)``; none in the borders."""

@@ -261,10 +261,10 @@ class Propagator:
             planes.append(cv2.addWeighted(codes, 1, _at_size(plane, height, width), unit, neutral))
         return cv2.merge(planes)
 
-    def moved(self, planes: Sequence[Plane], mixed: Mixed) -> list[Plane]:
-        """Planes ``(H, W)`` of the frame before a mixed one, moved along; without smoothing as they are."""
+    def moved(self, planes: Sequence[Plane], mixed: Mixed) -> list[Plane] | None:
+        """Planes ``(H, W)`` of the frame before a mixed one, moved along; None without smoothing."""
         if mixed.places is None:
-            return list(planes)
+            return None
         places = scaled(mixed.places, *planes[0].shape)
         return [warp(plane, places) for plane in planes]
 
