@@ -4,8 +4,9 @@
     python training/train_blend.py --data DATA --work FOLDER [--minutes 16] [-o FILE]
                                    [--start FILE --rate 6e-4]
 
-Samples come from colour films: a stretch of 8 to 48 frames without a cut, true chroma at both ends, carried
-to some frames between by the code that runs; what is learnt is their true chroma. FOLDER keeps the samples.
+Samples come from colour films, and from photographs that are moved before each other (drawn.py): a stretch
+of 8 to 48 frames without a cut, true chroma at both ends, carried to some frames between by the code that
+runs; what is learnt is their true chroma. FOLDER keeps the samples, some 12 GiB.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import argparse
 import math
 import os
 import time
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise
 from pathlib import Path
 
 import av
@@ -23,6 +24,8 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from drawn import drawn
+from held_out import held_out
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -30,9 +33,20 @@ from vidcolor.color.resize import shrink
 from vidcolor.motion import FlowFinder, scaled, warp
 from vidcolor.temporal.anchors import carry_size
 from vidcolor.temporal.blend import BlendNet, Carried, mix
-from vidcolor.temporal.track import Tracker
+from vidcolor.temporal.track import LOST, Tracker
 
 LONG_SIDE, HIGHEST = 384, 288
+SOURCES = (
+    ("big_buck_bunny_360p_000-300s.mp4", 400, 7100),
+    ("penny_and_chip/*.mp4", 6, 140),
+    ("asl_signers/*.mkv", 10, 38),
+    ("highway02.avi", 60, 690),
+)
+"""Of the films: how many stretches of each, and the frame before which they start."""
+PACES = (1, 1, 2, 3)
+"""Every which frame of a film is taken: things move faster, as at few frames a second."""
+DRAWN, DRAWN_SHARE = 460, 0.5
+"""Stretches drawn from photographs, and their share of what is learnt from."""
 LENGTHS = (8, 12, 16, 24, 32, 48)
 FRAMES_A_STRETCH = 6
 CUT = 0.6
@@ -42,41 +56,37 @@ WINDOW, BATCH = (128, 160), 12
 RATE, DECAY = 2e-3, 1e-3
 
 Sample = dict[str, np.ndarray]
+PLANES = {
+    "luma": 1, "chroma": 2, "before_chroma": 2, "before_traced": 1, "before_difference": 1,
+    "after_chroma": 2, "after_traced": 1, "after_difference": 1,
+}  # fmt: skip
+"""What a sample's file holds, ``(H, W, 11)`` float16, and how many planes of each."""
 
 
 def stretches(data: Path, rng: np.random.Generator) -> list[tuple[Path, int]]:
     """Films to learn from and frames to start at; nothing of what is measured on."""
     train = data / "video" / "train"
-    episode = train / "big_buck_bunny_360p_000-300s.mp4"
-    chosen = [(episode, int(n)) for n in rng.integers(0, 7100, 260)]
-    chosen += [
-        (p, int(rng.integers(0, 120))) for p in (train / "penny_and_chip").glob("*.mp4") for _ in range(3)
-    ]
-    chosen += [(p, 0) for p in (train / "asl_signers").glob("*.mp4") for _ in range(2)]
-    chosen += [(train / "highway02.avi", int(n)) for n in rng.integers(0, 690, 40)]
-    chosen.sort()
+    chosen = []
+    for pattern, count, last in SOURCES:
+        films = sorted(train.glob(pattern))
+        if not films:
+            raise FileNotFoundError(f"there is no {pattern} in {train}")
+        chosen += [(film, int(rng.integers(0, last))) for film in films for _ in range(count)]
     return [chosen[i] for i in rng.permutation(len(chosen))]
 
 
-def decode(path: Path, start: int, count: int) -> list[np.ndarray]:
-    """Frames as Y, Cr, Cb at the size they are worked on at."""
+def decode(path: Path, start: int, count: int, pace: int) -> list[np.ndarray]:
+    """Every ``pace``-th frame as Y, Cr, Cb at the size they are worked on at."""
     frames = []
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         if start:
             container.seek(int(start / stream.average_rate / stream.time_base), stream=stream)
-        for frame in container.decode(stream):
+        for frame in islice(container.decode(stream), 0, count * pace, pace):
             height = min(round(frame.height * LONG_SIDE / frame.width), HIGHEST)
+            size = round(height * frame.width / frame.height), height
             picture = cv2.cvtColor(frame.to_ndarray(format="bgr24"), cv2.COLOR_BGR2YCrCb)
-            frames.append(
-                cv2.resize(
-                    picture,
-                    (round(height * frame.width / frame.height), height),
-                    interpolation=cv2.INTER_AREA,
-                )
-            )
-            if len(frames) == count:
-                break
+            frames.append(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
     return frames
 
 
@@ -86,7 +96,8 @@ def is_of_use(frames: list[np.ndarray]) -> bool:
     return bool(alike >= CUT) and np.mean([np.abs(f[..., 1:] - 128.0).mean() for f in frames]) >= LEAST_CHROMA
 
 
-def samples_of(frames: list[np.ndarray], rng: np.random.Generator) -> list[Sample]:
+def samples_of(frames: list[np.ndarray], rng: np.random.Generator) -> list[tuple[float, Sample]]:
+    """Some frames of a stretch: how far on the way between its ends, and what is known of them."""
     luma = [np.ascontiguousarray(f[..., 0]) for f in frames]
     chroma = [f[..., :0:-1].astype(np.float32) - 128 for f in frames]  # Cb, Cr
     size = carry_size(*luma[0].shape)
@@ -104,81 +115,70 @@ def samples_of(frames: list[np.ndarray], rng: np.random.Generator) -> list[Sampl
             way = tracker.step(pictures[k], *flows)
             if k in carried:
                 places = scaled(way.places, *luma[k].shape)
-                trust = cv2.resize(way.trust, luma[k].shape[::-1], interpolation=cv2.INTER_LINEAR)
+                traced = cv2.resize(cv2.log(way.traced), luma[k].shape[::-1], interpolation=cv2.INTER_LINEAR)
                 carried[k] |= {
-                    f"{name}_chroma": warp(chroma[anchor], places).astype(np.float16),
-                    f"{name}_trust": trust.astype(np.float16),
-                    f"{name}_difference": (warp(luma[anchor].astype(np.float32), places) - luma[k]).astype(
-                        np.float16
-                    ),
+                    f"{name}_chroma": warp(chroma[anchor], places),
+                    f"{name}_traced": traced,
+                    f"{name}_difference": warp(luma[anchor].astype(np.float32), places) - luma[k],
                 }
-    return [
-        {"luma": luma[k], "chroma": chroma[k].astype(np.float16), "far": np.float32(k / last), **carried[k]}
-        for k in picked
-    ]
+    return [(k / last, {"luma": luma[k], "chroma": chroma[k], **carried[k]}) for k in picked]
 
 
-def make_samples(data: Path, folder: Path) -> list[Path]:
-    """One file for each stretch; those that are there are not made again."""
+def make_samples(data: Path, folder: Path) -> None:
+    """One file for each, ``stretch_kind_number_far.npy``; stretches that are there are not made again."""
     folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(0)
-    for number, (path, start) in enumerate(stretches(data, rng)):
-        own, target = np.random.default_rng(number), folder / f"{number:03}.npz"
-        if target.exists():
+    films = stretches(data, np.random.default_rng(0))
+    photographs = [p for p in sorted((data / "photos").glob("*/*.jpg")) if not held_out(p.name)]
+    for number in range(len(films) + DRAWN):
+        own, done = np.random.default_rng(number), folder / f"{number:04}.done"
+        if done.exists():
             continue
-        frames = decode(path, start, int(own.choice(LENGTHS)) + 1)
+        count = int(own.choice(LENGTHS)) + 1
+        if number < len(films):
+            (path, start), kind = films[number], "film"
+            frames, name = decode(path, start, count, int(own.choice(PACES))), f"{path.name} {start}"
+        else:
+            frames, name, kind = drawn(photographs, own, count), "drawn", "drawn"
         found = samples_of(frames, own) if len(frames) > min(LENGTHS) and is_of_use(frames) else []
-        np.savez(
-            target,
-            **{f"{k}/{name}": value for k, sample in enumerate(found) for name, value in sample.items()},
-        )
-        print(f"{number:3} {path.name} {start}: {len(found)} samples", flush=True)
-    return sorted(folder.glob("*.npz"))
-
-
-def load(paths: list[Path]) -> list[Sample]:
-    samples: dict[tuple[Path, str], Sample] = {}
-    for path in paths:
-        with np.load(path) as file:
-            for key in file.files:
-                number, name = key.split("/")
-                samples.setdefault((path, number), {})[name] = file[key]
-    return list(samples.values())
+        for k, (far, sample) in enumerate(found):
+            planes = [sample[name] if sample[name].ndim == 3 else sample[name][..., None] for name in PLANES]
+            array = np.concatenate(planes, -1, dtype=np.float16, casting="unsafe")
+            np.save(folder / f"{number:04}_{kind}_{k}_{far:.5f}.npy", array)
+        done.touch()
+        print(f"{number:4} {name}: {len(found)} samples", flush=True)
 
 
 def draw(
-    samples: list[Sample], count: int, rng: np.random.Generator, window: tuple[int, int]
+    samples: Sequence[Path], count: int, rng: np.random.Generator, window: tuple[int, int]
 ) -> dict[str, Tensor]:
     """A batch of windows: mirrored, turned in time and in hue, sometimes with one anchor only."""
     rows: list[Sample] = []
-    for sample in (samples[i] for i in rng.integers(0, len(samples), count)):
-        height, width = sample["luma"].shape
+    for path in (samples[i] for i in rng.integers(0, len(samples), count)):
+        planes = np.load(path, mmap_mode="r")
         top, left = (
-            int(rng.integers(0, have - want + 1)) for have, want in zip((height, width), window, strict=True)
+            int(rng.integers(0, have - want + 1)) for have, want in zip(planes.shape, window, strict=False)
         )
         step = -1 if rng.random() < 0.5 else 1
-        row = {
-            name: value[top : top + window[0], left : left + window[1]][:, ::step].astype(np.float32)
-            for name, value in sample.items() if name != "far"
-        }  # fmt: skip
-        far = float(sample["far"])
+        part = planes[top : top + window[0], left : left + window[1]][:, ::step].astype(np.float32)
+        row = dict(zip(PLANES, np.split(part, np.cumsum(list(PLANES.values()))[:-1], -1), strict=True))
+        far = float(path.stem.rpartition("_")[2])
         if rng.random() < 0.5:
             far = 1 - far
             row = {_turned(name): value for name, value in row.items()}
         if rng.random() < 0.15:
-            far, row["after_trust"] = 0.0, np.zeros_like(row["after_trust"])
-            row["after_chroma"], row["after_difference"] = row["before_chroma"], row["before_difference"]
+            far = 0.0
+            row |= {f"after_{name}": row[f"before_{name}"] for name in ("chroma", "difference")}
+            row["after_traced"] = np.full_like(row["after_traced"], math.log(LOST))
         if rng.random() < 0.5:
             angle = rng.uniform(0, 2 * math.pi)
             turn = np.array(
                 [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]], np.float32
             )
             row |= {name: value @ turn for name, value in row.items() if name.endswith("chroma")}
-        row["far"] = np.full((1, 1), far, np.float32)
-        rows.append({name: value if value.ndim == 3 else value[..., None] for name, value in row.items()})
+        rows.append(row | {"far": np.full((1, 1, 1), far, np.float32)})
     return {
         name: torch.from_numpy(np.stack([row[name] for row in rows])).permute(0, 3, 1, 2).contiguous()
-        for name in rows[0]
+        for name in [*PLANES, "far"]
     }
 
 
@@ -192,7 +192,7 @@ def errors(net: BlendNet | None, batch: dict[str, Tensor]) -> Tensor:
     small = {name: F.avg_pool2d(plane, 2) for name, plane in batch.items() if name != "far"}
     before, after = (
         Carried(
-            *(small[f"{s}_{name}"] for name in ("chroma", "trust", "difference")), batch[f"{s}_difference"]
+            *(small[f"{s}_{name}"] for name in ("chroma", "traced", "difference")), batch[f"{s}_difference"]
         )
         for s in ("before", "after")
     )
@@ -206,10 +206,17 @@ def decibels(error: Tensor) -> float:
     return float((10 * torch.log10(255**2 / (error + 0.02))).mean())
 
 
-def batches(samples: list[Sample]) -> Iterator[dict[str, Tensor]]:
+@torch.no_grad()
+def score(net: BlendNet | None, held: Sequence[dict[str, Tensor]]) -> float:
+    return decibels(torch.cat([errors(net, batch) for batch in held]))
+
+
+def batches(films: Sequence[Path], photographs: Sequence[Path]) -> Iterator[dict[str, Tensor]]:
     rng = np.random.default_rng(1)
     while True:
-        yield draw(samples, BATCH, rng, WINDOW)
+        count = int(rng.binomial(BATCH - 2, DRAWN_SHARE)) + 1
+        both = draw(films, BATCH - count, rng, WINDOW), draw(photographs, count, rng, WINDOW)
+        yield {name: torch.cat([batch[name] for batch in both]) for name in both[0]}
 
 
 def main() -> None:
@@ -219,19 +226,27 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("VIDCOLOR_DATA", "../shared/data")))
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=16)
-    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--width", type=int, default=24)
     parser.add_argument("--rate", type=float, default=RATE, help="the highest")
     parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("-o", "--output", type=Path, default=Path("vidcolor/weights/blend.safetensors"))
     options = parser.parse_args()
     torch.manual_seed(0)
 
-    paths = make_samples(options.data, options.work / "samples")
-    held_out, learnt = load(paths[::10]), load([p for n, p in enumerate(paths) if n % 10])
+    folder = options.work / "samples"
+    make_samples(options.data, folder)
+    learnt: dict[str, list[Path]] = {}
+    look: dict[str, list[dict[str, Tensor]]] = {}
     rng = np.random.default_rng(2)
-    look = [draw(held_out, 16, rng, (128, 256)) for _ in range(6)]
-    plain = decibels(torch.cat([errors(None, batch) for batch in look]))
-    print(f"{len(learnt)} samples, {len(held_out)} held out; plain propagation {plain:.2f} dB", flush=True)
+    for kind in ("film", "drawn"):
+        paths = sorted(folder.glob(f"*_{kind}_*.npy"))
+        aside = [p for p in paths if int(p.name[:4]) % 10 == 0]
+        learnt[kind] = [p for p in paths if int(p.name[:4]) % 10]
+        look[kind] = [draw(aside, 16, rng, (128, 256)) for _ in range(6)]
+        plain = score(None, look[kind])
+        print(
+            f"{kind}: {len(learnt[kind])} samples, {len(aside)} held out; plainly {plain:.2f} dB", flush=True
+        )
 
     net = BlendNet(options.width).to(memory_format=torch.channels_last)
     if options.start:
@@ -240,7 +255,7 @@ def main() -> None:
     best = BlendNet(options.width).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), options.rate, weight_decay=DECAY)
     begun = time.monotonic()
-    for step, batch in enumerate(batches(learnt), 1):
+    for step, batch in enumerate(batches(learnt["film"], learnt["drawn"]), 1):
         done = (time.monotonic() - begun) / 60 / options.minutes
         if done >= 1:
             break
@@ -258,9 +273,8 @@ def main() -> None:
                 average[name].lerp_(value, max(0.002, 1 / step))
         if step % 250 == 0:
             best.load_state_dict(average)
-            with torch.no_grad():
-                score = decibels(torch.cat([errors(best, held) for held in look]))
-            print(f"{step} steps, {done:.0%}: {score:.2f} dB", flush=True)
+            scores = ", ".join(f"{kind} {score(best, held):.2f}" for kind, held in look.items())
+            print(f"{step} steps, {done:.0%}: {scores} dB", flush=True)
             save_file({k: v.contiguous() for k, v in average.items()}, options.output)
     save_file({k: v.contiguous() for k, v in average.items()}, options.output)
 

@@ -14,6 +14,7 @@ from tests.clips import make_clip
 from tests.temporal.drawn import as_frames, pan, spans_of, texture, window
 from vidcolor.frames import Frame
 from vidcolor.media.reader import VideoReader
+from vidcolor.motion import FlowFinder
 from vidcolor.temporal.anchors import Span, Step, carry_size, find_spans, in_shots
 from vidcolor.temporal.shots import ShotDetector
 
@@ -280,3 +281,22 @@ def test_shots_of_deep_luma() -> None:
     film = [*pan(12, 30, 0.5, 72, 128), *pan(13, 30, 0.5, 72, 128)]
     deep = as_frames([picture.astype(np.uint16) << 2 for picture in film])
     assert [frame.index for frame, starts in in_shots(deep, 10) if starts] == [0, 30]
+
+
+def test_after_a_restless_frame_motion_is_looked_for_more_carefully() -> None:
+    """Only there: it takes three times as long."""
+    size = 96, 144
+    film = pan(1, 5, 1.0, *size)
+    thing = texture(2, 60, 144)
+    for number, picture in enumerate(film[2:], 1):  # comes in from below, 20 pixels a frame
+        picture[96 - 20 * number :] = thing[: 20 * number]
+    steps = [step for span in spans_of(film) for step in span.steps]
+    light, careful = FlowFinder(*size), FlowFinder(*size, "medium")
+    taken = []
+    for before, step in pairwise(steps):
+        assert step.back is not None
+        by = [np.array_equal(step.back, find(step.picture, before.picture)) for find in (light, careful)]
+        assert sum(by) == 1
+        taken.append("light" if by[0] else "careful")
+    # The thing is seen to be new in frame 2; of 3 and 4 more is known.
+    assert taken == ["light", "light", "careful", "careful"]

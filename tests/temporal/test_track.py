@@ -107,6 +107,26 @@ def test_a_thing_that_comes_into_the_picture_is_not_believed() -> None:
     assert 1 - seen_share(way, film[-1], film[0]) == pytest.approx(new.mean(), abs=0.03)
 
 
+def test_what_was_never_there_is_told_from_what_was_lost_once() -> None:
+    """Trust is the same for both, forgiven; the trace is not: it counts how often a pixel was lost."""
+    ground, thing = texture(6, HEIGHT, WIDTH), texture(7, 40, 40)
+    film = [ground.copy() for _ in range(10)]
+    for number, picture in enumerate(film[4:], 1):
+        picture[30:70, WIDTH - 6 * number :] = thing[:, : 6 * number]
+    found = ways(film)
+    for way in found:
+        assert way.traced is not None
+        assert way.traced.shape == way.trust.shape
+        assert way.traced.dtype == np.float32
+        assert way.traced.min() > 0
+        assert np.array_equal(way.trust, np.maximum(way.traced, way.trust.min()))
+    # The thing's front edge came in six frames ago, its end now.
+    first = [float(np.log10(way.traced[34:66, -5:]).mean()) for way in found[4:] if way.traced is not None]
+    assert first == sorted(first, reverse=True)
+    assert first[-1] < -6
+    assert float(np.log10(found[-1].trust[34:66, -5:]).mean()) > -3.01
+
+
 def test_another_picture_is_not_seen() -> None:
     film = [texture(8, HEIGHT, WIDTH), texture(9, HEIGHT, WIDTH)]
     (way,) = ways(film)

@@ -1,6 +1,6 @@
 """Which anchor to believe, pixel by pixel: a small network that mixes what both have carried to a frame.
 
-Its inputs are what plain propagation weighs by hand (forward-backward agreement, photometric agreement,
+Its inputs are what plain propagation weighs by hand (how well a pixel was followed, photometric agreement,
 distance), and it starts as that: with its last layer at zero it changes nothing. Where neither is to be
 believed, the colours of the surroundings are taken.
 """
@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vidcolor.temporal.surroundings import around, around_alike
 from vidcolor.temporal.track import PHOTOMETRIC
 
 __all__ = ["BlendNet", "Carried", "Mixture", "load_blend", "mix"]
@@ -23,22 +24,24 @@ __all__ = ["BlendNet", "Carried", "Mixture", "load_blend", "mix"]
 CHROMA_SCALE = 32.0
 """Chroma, in 8-bit codes from neutral, that the network sees as 1."""
 LOGIT_SCALE = 4.0
+_GATE_SCALE = 2.0
+_TRACE_SCALE = 12.0
 _DIFFERENCE_LIMIT = 64.0
-_INPUTS = 13
-_OUTPUTS = 3
-"""Logits of the first anchor's share, of what is kept of the mixture, and of how strong the surroundings'
-colour is taken."""
+_INPUTS = 17
+_OUTPUTS = 5
+"""Logits of the first anchor's share, and of what is kept of the mixture; how far these two go by what is
+seen pixel by pixel; how strong the surroundings' colour is taken, and of which surroundings."""
 _GRAIN = 2
 """Pixels a side that are one to the network."""
 _STRONG = 4.0
 """Logit of the surroundings' strength that the network starts from."""
 _CALMEST = 0.5
 """Strength that is left at least: what comes into a picture must not look grey."""
-_LEAST = 1e-4
-_DOUBTFUL = 0.05
-"""Belief at which plain propagation takes half of the surroundings' colour."""
-_LEVELS = 4
-"""Of the pyramid that surroundings are looked for in; each is a quarter of the one before."""
+_TRACE_SHARE, _TRACE_KEPT = 0.5, 0.25
+"""Powers of the trace that weigh one anchor against the other, and both against the surroundings."""
+_NEAREST = 1e-6
+_DOUBTFUL = 0.01
+"""Weight at which plain propagation takes half of the surroundings' colour."""
 
 
 @dataclass(slots=True)
@@ -47,26 +50,33 @@ class Carried:
 
     chroma: Tensor
     """``(B, 2, h, w)``: Cb and Cr in 8-bit codes from neutral."""
-    trust: Tensor
-    """``(B, 1, h, w)`` in [0, 1], of the way there; 0 everywhere: there is no such anchor."""
+    traced: Tensor
+    """``(B, 1, h, w)``: natural logarithm of how well the way there was traced, at most 0; that of
+    :data:`~vidcolor.temporal.track.LOST` everywhere: there is no such anchor."""
     difference: Tensor
     """``(B, 1, h, w)``: the anchor's luma less the frame's, 8-bit codes."""
     finely: Tensor
     """The same at the fine size, ``(B, 1, H, W)``."""
 
     @property
-    def belief(self) -> Tensor:
-        """Trust in the way and in what it leads to, ``(B, 1, h, w)`` in [0, 1]."""
-        return self.trust * _alike(self.difference)
+    def trust(self) -> Tensor:
+        """Of the way there, ``(B, 1, h, w)`` in [0, 1], not forgiven."""
+        return self.traced.exp()
 
     @property
-    def fine_belief(self) -> Tensor:
-        """The same at the fine size."""
-        return _enlarged(self.trust, self.finely) * _alike(self.finely)
+    def belief(self) -> Tensor:
+        """Trust in the way and in what it leads to, ``(B, 1, h, w)`` in [0, 1]."""
+        return self.trust * torch.exp(-_apart(self.difference))
+
+    @property
+    def evidence(self) -> tuple[Tensor, Tensor]:
+        """At the fine size, logarithms: of the trace, and of how alike both are. What differs much is not all
+        the more unlike: light and shade go over things."""
+        return _enlarged(self.traced, self.finely), -torch.log1p(_apart(self.finely))
 
 
-def _alike(difference: Tensor) -> Tensor:
-    return torch.exp((difference * difference).mul_(-1 / PHOTOMETRIC**2))
+def _apart(difference: Tensor) -> Tensor:
+    return (difference * difference).mul_(1 / PHOTOMETRIC**2)
 
 
 def _enlarged(planes: Tensor, like: Tensor) -> Tensor:
@@ -95,7 +105,7 @@ class Mixture:
 class BlendNet(nn.Module):
     """Works at half of its input's size, with two levels below; any size."""
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: int = 24) -> None:
         super().__init__()
         middle, low = 2 * width, 3 * width
         self.stem = nn.Conv2d(_INPUTS, width, _GRAIN, _GRAIN)
@@ -113,7 +123,7 @@ class BlendNet(nn.Module):
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, 13, h, w)`` of :func:`_features` to logits ``(B, 3, h, w)``."""
+        """``(B, 17, h, w)`` of :func:`_features` to ``(B, 5, h, w)``."""
         height, width = x.shape[-2:]
         x = F.pad(x, (0, -width % (4 * _GRAIN), 0, -height % (4 * _GRAIN)), mode="replicate")
         x = F.relu(self.stem(x.contiguous(memory_format=torch.channels_last)))
@@ -142,36 +152,25 @@ def mix(net: BlendNet | None, luma: Tensor, before: Carried, after: Carried, far
         before, after: from the anchors around; one may have no trust anywhere.
         far: ``(B, 1, 1, 1)`` in [0, 1]: how far the frame is on the way from one to the other.
     """
-    fine = before.fine_belief, after.fine_belief
-    weights = [(one + _LEAST) * near + 1e-6 for one, near in zip(fine, (1 - far, far), strict=True)]
-    share = torch.log(weights[0] / weights[1])
-    kept = torch.log((torch.maximum(*fine) + _LEAST) / _DOUBTFUL)
+    (trace, alike), (other_trace, other_alike) = before.evidence, after.evidence
+    near = torch.log((1 - far + _NEAREST) / (far + _NEAREST))
+    share = _TRACE_SHARE * (trace - other_trace) + alike - other_alike + near
+    kept = torch.maximum(_TRACE_KEPT * trace + alike, _TRACE_KEPT * other_trace + other_alike)
+    kept = kept - math.log(_DOUBTFUL)
     beliefs = before.belief, after.belief
-    around = _around(before.chroma * beliefs[0] + after.chroma * beliefs[1], beliefs[0] + beliefs[1])
-    if net is not None:
-        said = LOGIT_SCALE * net(_features(luma, before, after, beliefs, far, around)).float()
-        strength = torch.sigmoid(_STRONG + said[:, 2:]) * (1 + math.exp(-_STRONG))
-        around = around * strength.clamp(_CALMEST, 1)
-        said = _enlarged(said[:, :2], share)
-        share, kept = share + said[:, :1], kept + said[:, 1:]
-    return Mixture(torch.sigmoid(share), torch.sigmoid(kept), around)
-
-
-def _around(weighted: Tensor, weight: Tensor) -> Tensor:
-    """The weighted mean of what is near: ``(B, 2, h, w)`` of sums of values by weight, and of weights.
-
-    From fine to coarse, and back: a coarse mean counts where no finer one knows anything (Gortler et al.,
-    "The lumigraph" 1996, §3.4).
-    """
-    levels = [(weighted, weight)]
-    while len(levels) < _LEVELS and min(levels[-1][1].shape[-2:]) >= 4:
-        values, weights = (F.avg_pool2d(x, 4, ceil_mode=True, count_include_pad=False) for x in levels[-1])
-        levels.append((values, weights))
-    found = levels[-1][0] / (levels[-1][1] + _LEAST)
-    for values, weights in levels[-2:0:-1]:
-        coarse = F.interpolate(found, size=weights.shape[-2:], mode="bilinear", align_corners=False)
-        found = (values + 0.02 * coarse) / (weights + 0.02)
-    return F.interpolate(found, size=weight.shape[-2:], mode="bilinear", align_corners=False)
+    believed = before.chroma * beliefs[0] + after.chroma * beliefs[1], beliefs[0] + beliefs[1]
+    nearby, alike_nearby = around(*believed), around_alike(luma, *believed)
+    if net is None:
+        nearby = torch.lerp(nearby, alike_nearby, 0.5)
+        return Mixture(torch.sigmoid(share), torch.sigmoid(kept), nearby)
+    said = net(_features(luma, before, after, beliefs, far, nearby, alike_nearby)).float()
+    strength = torch.sigmoid(_STRONG + LOGIT_SCALE * said[:, 3:4]) * (1 + math.exp(-_STRONG))
+    nearby = torch.lerp(nearby, alike_nearby, torch.sigmoid(LOGIT_SCALE * said[:, 4:]))
+    gate = 2 * torch.sigmoid(_GATE_SCALE * said[:, 2:3])
+    finely = _enlarged(torch.cat((LOGIT_SCALE * said[:, :2], gate), 1), share)
+    share = torch.addcmul(finely[:, :1], share, finely[:, 2:])
+    kept = torch.addcmul(finely[:, 1:2], kept, finely[:, 2:])
+    return Mixture(torch.sigmoid(share), torch.sigmoid(kept), nearby * strength.clamp(_CALMEST, 1))
 
 
 def _features(
@@ -180,13 +179,15 @@ def _features(
     after: Carried,
     beliefs: tuple[Tensor, Tensor],
     far: Tensor,
-    around: Tensor,
+    nearby: Tensor,
+    alike_nearby: Tensor,
 ) -> Tensor:
     differences = [c.difference.clamp(-_DIFFERENCE_LIMIT, _DIFFERENCE_LIMIT) / 32 for c in (before, after)]
     return torch.cat(
         (
             luma / 128 - 1, before.chroma / CHROMA_SCALE, after.chroma / CHROMA_SCALE, *beliefs,
-            *differences, far.expand_as(luma), before.trust - after.trust, around / CHROMA_SCALE,
+            *differences, far.expand_as(luma), before.trust - after.trust, nearby / CHROMA_SCALE,
+            *(1 + c.traced / _TRACE_SCALE for c in (before, after)), alike_nearby / CHROMA_SCALE,
         ), 1,
     )  # fmt: skip
 

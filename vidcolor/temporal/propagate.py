@@ -24,7 +24,7 @@ from vidcolor.motion import Flow, FlowFinder, follow, scaled, warp
 from vidcolor.temporal.anchors import Span, Step
 from vidcolor.temporal.blend import BlendNet, Carried, mix
 from vidcolor.temporal.smooth import Smoother
-from vidcolor.temporal.track import Tracker, Way, belief
+from vidcolor.temporal.track import LOST, Tracker, Way, belief
 
 __all__ = ["Chroma", "Mixed", "Propagator"]
 
@@ -228,16 +228,18 @@ class Propagator:
 
         ``lost``: which frames this anchor has nothing to say of.
         """
-        moved, trust, finely = [], [], []
+        moved, traced, finely = [], [], []
         for way, nothing in zip(ways, lost or [False] * len(ways), strict=True):
             assert way is not None
+            assert way.traced is not None
             moved.append(warp(anchor.small, scaled(way.places, *self._size)))
-            trust.append(np.zeros(self._size) if nothing else _at_size(way.trust, *self._size))
+            known = np.full_like(way.traced, LOST) if nothing else way.traced
+            traced.append(_at_size(cv2.log(known), *self._size))
             finely.append(warp(anchor.luma, scaled(way.places, *anchor.luma.shape)))
         planes = self._sent(moved).permute(0, 3, 1, 2).contiguous()
         return Carried(
             planes[:, :2],
-            self._sent(trust)[:, None],
+            self._sent(traced)[:, None],
             planes[:, 2:3] - luma,
             self._sent(finely)[:, None] - fine,
         )

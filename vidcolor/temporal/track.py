@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from vidcolor.motion import Flow, FlowFinder, follow, grid, scaled, warp
 
-__all__ = ["PHOTOMETRIC", "Small", "Tracker", "Way", "belief", "seen_share", "straight"]
+__all__ = ["LOST", "PHOTOMETRIC", "Small", "Tracker", "Way", "belief", "seen_share", "straight"]
 
 Small = npt.NDArray[np.uint8]
 """Luma at the size motion is looked for at, ``(h, w)``."""
@@ -27,7 +27,9 @@ PHOTOMETRIC = 12.0
 _MISSED, _MISSED_SHARE = 0.6, 0.04
 """Squared pixels, and that share of the squared motion, by which a pixel may miss itself there and back."""
 _FORGIVEN = 1e-3
-"""Trust never falls below this: what was lost may be found again in the anchor."""
+"""Trust never falls below this, nor does one step's: what was lost may be found again in the anchor."""
+LOST = 1e-16
+"""What is left at least where everything was lost again and again."""
 _LARGEST_STEP = 2.0
 """Pixels by which looking again may move a pixel."""
 _BETTER = 0.9
@@ -45,6 +47,9 @@ class Way(NamedTuple):
     """Where in the anchor each pixel of the frame is, ``(h, w, 2)``: x and y in pixels, inside it."""
     trust: npt.NDArray[np.float32]
     """Whether it was followed there and back, ``(h, w)`` in [0, 1]."""
+    traced: npt.NDArray[np.float32] | None = None
+    """The same, not forgiven: what was lost once is told from what was lost many times. None: not followed
+    frame by frame."""
 
 
 class _Last(NamedTuple):
@@ -52,7 +57,7 @@ class _Last(NamedTuple):
 
     picture: Small
     state: _Map
-    """``(h, w, 4)``: the way's x and y, trust, luma."""
+    """``(h, w, 4)``: the way's x and y, its trace, luma."""
     likeness: float
     """How much of it is the frame before, in [0, 1]."""
 
@@ -88,34 +93,33 @@ class Tracker:
     def step(self, picture: Small, back: Flow, forth: Flow) -> Way:
         """Takes the next frame; ``back`` leads from it to the one before, ``forth`` from there to it."""
         luma = picture.astype(np.float32)
-        x, y, trust, self._steady = self._followed(self._last, luma, back, forth)
+        x, y, traced, self._steady = self._followed(self._last, luma, back, forth)
         likeness = float(self._steady.mean())
         if self._minded is not None:
             known, flows = self._minded, self._both_ways(picture, self._minded.picture)
             *way, steady = self._followed(known, luma, *flows)
             self._patience -= 1
             if found := steady.mean() > _COLLAPSE * known.likeness:
-                x, y, trust = way
+                x, y, traced = way
             if found or not self._patience:
                 self._minded = None
         elif likeness < _COLLAPSE * self._last.likeness:
             self._minded, self._patience = self._last, _PATIENCE
         x, y, inside = self._looked_again(picture, luma, x, y)
-        trust *= inside
-        np.maximum(trust, _FORGIVEN, out=trust)
-        self._last = _Last(picture, cv2.merge((x, y, trust, luma)), likeness)
+        traced *= np.maximum(inside, _FORGIVEN)
+        np.maximum(traced, LOST, out=traced)
+        self._last = _Last(picture, cv2.merge((x, y, traced, luma)), likeness)
         places: Any = cv2.merge((x, y))
-        return Way(places, trust)
+        return Way(places, np.maximum(traced, _FORGIVEN), traced)
 
     def _followed(self, last: _Last, luma: _Map, back: Flow, forth: Flow) -> tuple[_Map, _Map, _Map, _Map]:
-        """A frame's way by way of another one: x, y, trust, and how sure each pixel came from there."""
+        """A frame's way by way of another one: x, y, trace, and how sure each pixel came from there."""
         at = follow(back)
-        x, y, trust, before = _planes(warp(last.state, at))
+        x, y, traced, before = _planes(warp(last.state, at))
         sure = np.exp(-_disagreement(back, forth, at))
         off = (before - luma) * np.float32(1 / PHOTOMETRIC)
-        trust *= sure
-        trust *= _within(at)
-        return *self._inside(x, y), trust, sure * np.exp(-off * off)
+        traced *= np.maximum(sure * _within(at), _FORGIVEN)
+        return *self._inside(x, y), traced, sure * np.exp(-off * off)
 
     def _both_ways(self, picture: Small, other: Small) -> tuple[Flow, Flow]:
         return self._finder(picture, other), self._finder(other, picture)
