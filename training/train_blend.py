@@ -53,6 +53,7 @@ CUT = 0.6
 """Correlation of two frames in a row below which a stretch is thought to hold a cut."""
 LEAST_CHROMA = 2.0
 WINDOW, BATCH = (128, 160), 12
+EVENLY = 6.0
 RATE, DECAY = 2e-3, 1e-3
 
 Sample = dict[str, np.ndarray]
@@ -187,8 +188,12 @@ def _turned(name: str) -> str:
     return {"before": "after_", "after": "before_"}[side] + rest if rest else name
 
 
-def errors(net: BlendNet | None, batch: dict[str, Tensor]) -> Tensor:
-    """Mean squared error of each sample, in codes squared."""
+def errors(net: BlendNet | None, batch: dict[str, Tensor], evenly: float = 0.0) -> Tensor:
+    """Mean squared error of each sample, in codes squared.
+
+    ``evenly``: codes by which the anchors are thought to differ, though they do not here. Where both are
+    believed colour then has to go evenly from one to the other, and what it does not is an error too.
+    """
     small = {name: F.avg_pool2d(plane, 2) for name, plane in batch.items() if name != "far"}
     before, after = (
         Carried(
@@ -198,7 +203,10 @@ def errors(net: BlendNet | None, batch: dict[str, Tensor]) -> Tensor:
     )
     how = mix(net, small["luma"], before, after, batch["far"])
     mixed = how.of(batch["before_chroma"], batch["after_chroma"])
-    return (mixed - batch["chroma"]).square().mean((1, 2, 3))
+    error = (mixed - batch["chroma"]).square().mean((1, 2, 3))
+    both = F.interpolate(before.belief * after.belief, size=how.share.shape[-2:])
+    uneven = (both * (how.share - (1 - batch["far"])).square()).mean((1, 2, 3))
+    return error + evenly**2 * uneven
 
 
 def decibels(error: Tensor) -> float:
@@ -263,7 +271,7 @@ def main() -> None:
             group["lr"] = options.rate * min(1, step / 50) * (1 + math.cos(math.pi * done)) / 2
         # The logarithm: a sample counts by its decibels, easy ones as much as hard ones. Counting the error
         # itself beside it, for the sake of the hardest, was tried and dropped.
-        loss = torch.log(errors(net, batch) + 0.1).mean()
+        loss = torch.log(errors(net, batch, EVENLY) + 0.1).mean()
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)

@@ -223,3 +223,19 @@ def test_the_packages_network_says_the_same_again() -> None:
     size = (40, 56)
     given = luma(4, *size), carried(1, 4, *size), carried(2, 4, *size), far(0.2, 0.4, 0.6, 0.8)
     assert_same(mix(load_blend(), *given), mix(load_blend(), *given))
+
+
+@torch.no_grad()
+def test_the_packages_network_goes_evenly_from_one_anchor_to_the_other() -> None:
+    """Where both are followed all the way, through a camera's noise: else colour would jump at anchors."""
+    size, distances = (54, 96), [n / 8 for n in range(1, 8)]
+    both = carried(1, 7, *size, trace=-0.1), carried(2, 7, *size, trace=-0.1)
+    for seed, one in enumerate(both):
+        one.chroma[:] = 10.0 + 16 * seed
+        grain = torch.randn(one.finely.shape, generator=torch.Generator().manual_seed(seed)) * 4
+        one.finely += grain
+        one.difference += F.avg_pool2d(grain, 2)
+    found = mix(load_blend(), luma(7, *size), *both, far(*distances))
+    shares = found.share.mean((1, 2, 3)).tolist()
+    assert shares == pytest.approx([1 - distance for distance in distances], abs=0.04)
+    assert found.kept.mean() > 0.98

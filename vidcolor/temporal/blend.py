@@ -154,7 +154,7 @@ def mix(net: BlendNet | None, luma: Tensor, before: Carried, after: Carried, far
     """
     (trace, alike), (other_trace, other_alike) = before.evidence, after.evidence
     near = torch.log((1 - far + _NEAREST) / (far + _NEAREST))
-    share = _TRACE_SHARE * (trace - other_trace) + alike - other_alike + near
+    share = _TRACE_SHARE * (trace - other_trace) + alike - other_alike
     kept = torch.maximum(_TRACE_KEPT * trace + alike, _TRACE_KEPT * other_trace + other_alike)
     kept = kept - math.log(_DOUBTFUL)
     beliefs = before.belief, after.belief
@@ -162,13 +162,14 @@ def mix(net: BlendNet | None, luma: Tensor, before: Carried, after: Carried, far
     nearby, alike_nearby = around(*believed), around_alike(luma, *believed)
     if net is None:
         nearby = torch.lerp(nearby, alike_nearby, 0.5)
-        return Mixture(torch.sigmoid(share), torch.sigmoid(kept), nearby)
+        return Mixture(torch.sigmoid(share + near), torch.sigmoid(kept), nearby)
     said = net(_features(luma, before, after, beliefs, far, nearby, alike_nearby)).float()
     strength = torch.sigmoid(_STRONG + LOGIT_SCALE * said[:, 3:4]) * (1 + math.exp(-_STRONG))
     nearby = torch.lerp(nearby, alike_nearby, torch.sigmoid(LOGIT_SCALE * said[:, 4:]))
     gate = 2 * torch.sigmoid(_GATE_SCALE * said[:, 2:3])
     finely = _enlarged(torch.cat((LOGIT_SCALE * said[:, :2], gate), 1), share)
-    share = torch.addcmul(finely[:, :1], share, finely[:, 2:])
+    # Distance is not gated: where both say the same, colour goes evenly from one anchor to the other.
+    share = torch.addcmul(finely[:, :1] + near, share, finely[:, 2:])
     kept = torch.addcmul(finely[:, 1:2], kept, finely[:, 2:])
     return Mixture(torch.sigmoid(share), torch.sigmoid(kept), nearby * strength.clamp(_CALMEST, 1))
 
