@@ -234,7 +234,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("VIDCOLOR_DATA", "../shared/data")))
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=16)
-    parser.add_argument("--width", type=int, default=24)
+    parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--rate", type=float, default=RATE, help="the highest")
     parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("-o", "--output", type=Path, default=Path("vidcolor/weights/blend.safetensors"))

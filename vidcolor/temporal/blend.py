@@ -105,7 +105,7 @@ class Mixture:
 class BlendNet(nn.Module):
     """Works at half of its input's size, with two levels below; any size."""
 
-    def __init__(self, width: int = 24) -> None:
+    def __init__(self, width: int = 16) -> None:
         super().__init__()
         middle, low = 2 * width, 3 * width
         self.stem = nn.Conv2d(_INPUTS, width, _GRAIN, _GRAIN)
@@ -125,18 +125,21 @@ class BlendNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 17, h, w)`` of :func:`_features` to ``(B, 5, h, w)``."""
         height, width = x.shape[-2:]
-        x = F.pad(x, (0, -width % (4 * _GRAIN), 0, -height % (4 * _GRAIN)), mode="replicate")
-        x = F.relu(self.stem(x.contiguous(memory_format=torch.channels_last)))
-        fine = F.relu(x + self.fine(x))
-        middle = F.relu(self.down(fine))
-        middle = F.relu(middle + self.middle(middle))
-        low = F.relu(self.down_again(middle))
-        low = F.relu(low + self.low[1](F.relu(self.low[0](low))))
-        middle = F.relu(middle + F.interpolate(self.lift(low), scale_factor=2, mode="nearest"))
-        middle = F.relu(middle + self.up(middle))
-        fine = F.relu(fine + F.interpolate(self.lift_again(middle), scale_factor=2, mode="nearest"))
-        fine = F.relu(fine + self.up_again(fine))
-        return F.pixel_shuffle(self.head(fine).contiguous(), _GRAIN)[..., :height, :width].contiguous()
+        if height % _GRAIN or width % _GRAIN:
+            x = F.pad(x, (0, width % _GRAIN, 0, height % _GRAIN), mode="replicate")
+        x = self.stem(x.contiguous(memory_format=torch.channels_last))
+        x = F.pad(x, (0, -x.shape[-1] % 4, 0, -x.shape[-2] % 4), mode="replicate")
+        x = x.contiguous(memory_format=torch.channels_last).relu_()
+        fine = (x + self.fine(x)).relu_()
+        middle = self.down(fine).relu_()
+        middle = (middle + self.middle(middle)).relu_()
+        low = self.down_again(middle).relu_()
+        low = (low + self.low[1](self.low[0](low).relu_())).relu_()
+        middle = (middle + F.interpolate(self.lift(low), scale_factor=2, mode="nearest")).relu_()
+        middle = (middle + self.up(middle)).relu_()
+        fine = (fine + F.interpolate(self.lift_again(middle), scale_factor=2, mode="nearest")).relu_()
+        fine = (fine + self.up_again(fine)).relu_()
+        return F.pixel_shuffle(self.head(fine).contiguous(), _GRAIN)[..., :height, :width]
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
@@ -167,10 +170,9 @@ def mix(net: BlendNet | None, luma: Tensor, before: Carried, after: Carried, far
     strength = torch.sigmoid(_STRONG + LOGIT_SCALE * said[:, 3:4]) * (1 + math.exp(-_STRONG))
     nearby = torch.lerp(nearby, alike_nearby, torch.sigmoid(LOGIT_SCALE * said[:, 4:]))
     gate = 2 * torch.sigmoid(_GATE_SCALE * said[:, 2:3])
-    finely = _enlarged(torch.cat((LOGIT_SCALE * said[:, :2], gate), 1), share)
+    more, keep, gate = (_enlarged(x, share) for x in (*(LOGIT_SCALE * said[:, :2]).split(1, 1), gate))
     # Distance is not gated: where both say the same, colour goes evenly from one anchor to the other.
-    share = torch.addcmul(finely[:, :1] + near, share, finely[:, 2:])
-    kept = torch.addcmul(finely[:, 1:2], kept, finely[:, 2:])
+    share, kept = torch.addcmul(more, share, gate) + near, torch.addcmul(keep, kept, gate)
     return Mixture(torch.sigmoid(share), torch.sigmoid(kept), nearby * strength.clamp(_CALMEST, 1))
 
 
