@@ -22,6 +22,8 @@ _CELL = 4
 """Pixels a side of the grid's cells, at half the size."""
 _SHADES = 8
 """Steps of brightness that the grid tells apart."""
+_FULL = 4.0
+"""What a cell counts that is known all over and of one shade."""
 _GRID_LEVELS = 4
 
 
@@ -52,7 +54,7 @@ def around_alike(luma: Tensor, weighted: Tensor, weight: Tensor) -> Tensor:
     of_shade = _shades(luma)
     planes = torch.cat((weighted, weight), 1)[:, :, None] * of_shade[:, None]
     cells = F.avg_pool2d(planes.flatten(1, 2), _CELL, ceil_mode=True, count_include_pad=False)
-    levels = [4 * cells.unflatten(1, (3, _SHADES))]
+    levels = [_FULL * cells.unflatten(1, (3, _SHADES))]
     for level in range(_GRID_LEVELS):
         # Places first: what lies further off in the same shade tells more than what is near in another.
         kernel = [min(2, n) for n in levels[-1].shape[-3:]]
