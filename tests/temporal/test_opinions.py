@@ -68,3 +68,22 @@ def test_a_third_opinion_only_takes_its_part() -> None:
 def test_where_nothing_is_carried_it_is_the_own() -> None:
     own = chroma(12, 20)
     assert np.array_equal(agreed(own, chroma(-60, -60), plane(0), plane(1), 8), own)
+
+
+@pytest.mark.parametrize("bit_depth", [8, 10])
+def test_a_quiet_mean_is_as_strong_as_what_it_is_of(bit_depth: int) -> None:
+    unit = 2 ** (bit_depth - 8)
+    one, other = chroma(5, 0, bit_depth), chroma(3, 4, bit_depth)  # both five from neutral
+    found = agreed(one, other, weight_of(plane(1), plane(2), plane(0)), plane(2), bit_depth) / unit - 128
+    mean = np.hypot(3 + 2 / 3, 4 * 2 / 3)
+    assert mean < 4.6
+    assert np.hypot(*found[12, 16]) == pytest.approx(5, abs=0.05)
+
+
+def test_what_is_loud_or_opposed_is_not_made_strong() -> None:
+    """Opinions that differ so much may be wrong."""
+    third = weight_of(plane(1), plane(2), plane(0))
+    loud = agreed(chroma(50, 0), chroma(30, 40), third, plane(2), 8) - 128
+    assert np.hypot(*loud[12, 16]) < 1.015 * np.hypot(50 / 3 + 20, 80 / 3)
+    opposed = agreed(chroma(-6, 0), chroma(6, 0), third, plane(2), 8) - 128
+    assert np.hypot(*opposed[12, 16]) <= 1.25 * 2

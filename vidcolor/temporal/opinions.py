@@ -1,7 +1,8 @@
 """Several opinions of one thing's colour: what the network says of it at one anchor, and at the next ones.
 
 Each counts as much as any other, so that an accident at a shot's first frame does not last as long as the
-shot; where the first two differ loudly, the network does not know, and their colour fades.
+shot; where the first two differ loudly, the network does not know, and their colour fades. A mean is paler
+than what it is the mean of; where that is quiet, it is made as strong again.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ MOST = 9.0
 """Opinions that a colour counts as at most: later ones still move it, as things change."""
 _LOUD = 16.0
 """Chroma, in 8-bit codes, from which on colours fade that nobody agrees on; below, nobody sees it."""
+_STRONGER = 0.25
+"""By how much of itself a quiet mean becomes stronger, at most."""
+_LEAST = 1e-3
 _NEAR = 9
 """Samples over which chroma and its differences are averaged."""
 
@@ -43,12 +47,12 @@ def counted_on(belief: _Map, votes: _Map, foreseen: _Map) -> _Map:
 def agreed(
     own: npt.NDArray[Any], carried: npt.NDArray[Any], weight: _Map, votes: _Map, bit_depth: int
 ) -> Any:
-    """One colour of two: their mean, and less of it where they differ.
+    """One colour of two: their mean, and less of it where they differ loudly.
 
     A second opinion is believed as far as it is like the first: each place keeps the share
     (c + l²) / (c + l² + d) of its colour, c being the mean's squared chroma and d the squared difference,
     each a mean over its surroundings, and l what is loud. Later opinions find a mean of several, and only
-    take their part in it.
+    take their part in it. What is quiet is made as strong as the two are on average.
 
     Args:
         own, carried: Cb and Cr of a frame, ``(H, W, 2)``, codes of ``bit_depth``.
@@ -66,8 +70,13 @@ def agreed(
     doubt: Any = cv2.resize(
         weight * (1 - weight) * np.clip(2 - votes, 0, 1), size, interpolation=cv2.INTER_LINEAR
     )
-    kept = _around(chroma) + (_LOUD * unit) ** 2
-    chroma *= (kept / (kept + 4 * doubt * _around(apart)))[..., None]
+    squared, loud = _around(chroma), (_LOUD * unit) ** 2
+    strength, other = (np.sqrt(_around(said.astype(np.float32) - neutral)) for said in (own, carried))
+    strength += share[..., 0] * (other - strength)
+    paler = np.clip(strength / np.sqrt(squared + np.float32(_LEAST)) - 1, 0, np.float32(_STRONGER))
+    kept = squared + loud
+    stronger = 1 + paler * loud / kept
+    chroma *= (stronger * kept / (kept + 4 * doubt * _around(apart)))[..., None]
     return chroma + neutral
 
 
