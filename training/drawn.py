@@ -2,7 +2,8 @@
 
 Colour films to learn from are few. What carrying colour has to learn, which of two anchors to believe where
 things hide each other, photographs that move show as well: cut out along blobs, at speeds from still to a
-tenth of the picture a frame, blurred by their motion, with a camera's noise and a codec's traces.
+tenth of the picture a frame, blurred by their motion, with a camera's noise and a codec's traces. In a rush
+they are larger and faster, so that much of a frame is in neither anchor.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["drawn"]
+__all__ = ["CALM", "RUSH", "Manner", "drawn"]
 
 SIZES = ((216, 384), (288, 384))
-MOST_THINGS = 3
 EXPOSURE = 0.6
 """Of the time between two frames that a frame is blurred over."""
 STILL = 0.4
@@ -30,12 +31,35 @@ STILL = 0.4
 Picture = npt.NDArray[np.float32]
 
 
+class Manner(NamedTuple):
+    """How things move; speeds in pixels a frame."""
+
+    things: int
+    """At most."""
+    sizes: tuple[float, float]
+    """Heights of the photographs they are cut from, in heights of the frame."""
+    speed: tuple[float, float, float]
+    """Mean and deviation of its logarithm, and the highest."""
+    camera: tuple[float, float]
+    """Mean, where the camera moves, and the highest."""
+    looks: int
+    """Pictures that a frame's blur is made of."""
+    passing: float
+    """When a thing is where it is at home: at most so far from the stretch's middle, in its lengths."""
+
+
+CALM = Manner(3, (0.3, 1.3), (1.2, 1.0, 40.0), (1.5, 8.0), 3, 0.0)
+RUSH = Manner(4, (0.6, 3.0), (2.6, 0.8, 90.0), (4.0, 30.0), 7, 0.5)
+
+
 class _Path:
     """Where a photograph lies in each frame: an affine map, smooth in time."""
 
     def __init__(
         self, rng: np.random.Generator, speed: float, centre: tuple[float, float], scale: float
     ) -> None:
+        self.when = 0.0
+        """It is at home at that time."""
         angle = rng.uniform(0, 2 * math.pi)
         self._speed = speed * math.cos(angle), speed * math.sin(angle) * 0.6
         self._centre, self._scale = centre, scale
@@ -46,6 +70,7 @@ class _Path:
 
     def at(self, time: float, about: tuple[float, float]) -> npt.NDArray[np.float64]:
         """``(2, 3)``: from places in the photograph, ``about`` its middle, to places in the frame."""
+        time -= self.when
         scale = self._scale * math.exp(self._grow * time)
         angle = self._angle + self._turn * time
         swing, rate, phase = self._swing
@@ -95,7 +120,9 @@ def _blob(rng: np.random.Generator, height: int, width: int) -> Picture:
     return mask
 
 
-def drawn(photographs: Sequence[Path], rng: np.random.Generator, count: int) -> list[npt.NDArray[np.uint8]]:
+def drawn(
+    photographs: Sequence[Path], rng: np.random.Generator, count: int, manner: Manner = CALM
+) -> list[npt.NDArray[np.uint8]]:
     """Frames ``(h, w, 3)`` as Y, Cr, Cb, ``count`` of them, of photographs taken at random."""
     height, width = SIZES[int(rng.integers(len(SIZES)))]
     middle = count / 2
@@ -108,24 +135,28 @@ def drawn(photographs: Sequence[Path], rng: np.random.Generator, count: int) -> 
 
     ground = photograph()
     cover = 1.25 * max(height / ground.shape[0], width / ground.shape[1])
-    camera = 0.0 if rng.random() < STILL else float(min(rng.exponential(1.5), 8.0))
+    mean, highest = manner.camera
+    camera = 0.0 if rng.random() < STILL else float(min(rng.exponential(mean), highest))
     layers = [(ground, _Path(rng, camera, (width / 2, height / 2), cover), _Surface(rng, 0.1))]
-    for _ in range(int(rng.integers(1, MOST_THINGS + 1))):
+    for _ in range(int(rng.integers(1, manner.things + 1))):
         thing = photograph()
         mask = _blob(rng, *thing.shape[:2])
-        size = rng.uniform(0.3, 1.3) * height / thing.shape[0]
-        speed = float(min(rng.lognormal(1.2, 1.0), 40.0))
-        path = _Path(rng, speed, (width * rng.uniform(0, 1), height * rng.uniform(0.1, 1)), size)
+        size = rng.uniform(*manner.sizes) * height / thing.shape[0]
+        speed = float(min(rng.lognormal(*manner.speed[:2]), manner.speed[2]))
+        home = width * rng.uniform(0, 1), height * rng.uniform(0.1, 1)
+        path = _Path(rng, speed, home, size)
+        if manner.passing:
+            path.when = rng.uniform(-manner.passing, manner.passing) * count
         layers.append((np.dstack((thing * mask[..., None], mask)), path, _Surface(rng, 1.0)))
-    looks = 3
     wavers = rng.normal(0, 0.02) if rng.random() < 0.3 else 0.0
     noise, coarse = rng.uniform(0, 4) * (rng.random() < 0.7), rng.uniform(0, 1) * (rng.random() < 0.5)
     frames = []
     for number in range(count):
         seen = np.zeros((height, width, 3), np.float32)
         bent = [(surface.at(picture, number), path) for picture, path, surface in layers]
-        for look in range(looks):
-            seen += _shown(bent, number - middle + EXPOSURE * look / looks, height, width) / looks
+        for look in range(manner.looks):
+            time = number - middle + EXPOSURE * look / manner.looks
+            seen += _shown(bent, time, height, width) / manner.looks
         seen *= 1 + wavers * math.sin(number * 0.7)
         ycc = cv2.cvtColor(np.clip(seen, 0, 255).astype(np.uint8), cv2.COLOR_BGR2YCrCb).astype(np.float32)
         ycc[..., 0] += rng.normal(0, 1, ycc.shape[:2]) * noise

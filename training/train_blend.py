@@ -6,7 +6,7 @@
 
 Samples come from colour films, and from photographs that are moved before each other (drawn.py): a stretch
 of 8 to 48 frames without a cut, true chroma at both ends, carried to some frames between by the code that
-runs; what is learnt is their true chroma. FOLDER keeps the samples, some 12 GiB.
+runs; what is learnt is their true chroma. FOLDER keeps the samples, some 16 GiB.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from drawn import drawn
+from drawn import CALM, RUSH, Manner, drawn
 from held_out import held_out
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -36,17 +36,21 @@ from vidcolor.temporal.blend import BlendNet, Carried, mix
 from vidcolor.temporal.track import LOST, Tracker
 
 LONG_SIDE, HIGHEST = 384, 288
-SOURCES = (
-    ("big_buck_bunny_360p_000-300s.mp4", 400, 7100),
-    ("penny_and_chip/*.mp4", 6, 140),
-    ("asl_signers/*.mkv", 10, 38),
-    ("highway02.avi", 60, 690),
+FILMS = (
+    ("big_buck_bunny_360p_000-300s.mp4", 400, 0, 7100),
+    ("penny_and_chip/*.mp4", 6, 0, 140),
+    ("asl_signers/*.mkv", 10, 0, 38),
+    ("highway02.avi", 60, 0, 690),
 )
-"""Of the films: how many stretches of each, and the frame before which they start."""
+"""How many stretches of each, and the frames between which they start."""
+CAMERA = (("fixed_camera_people.mp4", 80, 300, 1360),)
+"""Its first 145 frames are measured on (benchmarks/propagation.py); these show others in the same room."""
 PACES = (1, 1, 2, 3)
 """Every which frame of a film is taken: things move faster, as at few frames a second."""
-DRAWN, DRAWN_SHARE = 460, 0.5
-"""Stretches drawn from photographs, and their share of what is learnt from."""
+DRAWN, RUSHING = 460, 260
+"""Stretches drawn from photographs, calm ones and such in a rush."""
+SHARES = {"film": 0.35, "drawn": 0.34, "camera": 0.06, "rush": 0.25}
+"""Of what is learnt from."""
 LENGTHS = (8, 12, 16, 24, 32, 48)
 FRAMES_A_STRETCH = 6
 CUT = 0.6
@@ -64,15 +68,17 @@ PLANES = {
 """What a sample's file holds, ``(H, W, 11)`` float16, and how many planes of each."""
 
 
-def stretches(data: Path, rng: np.random.Generator) -> list[tuple[Path, int]]:
+def stretches(
+    data: Path, sources: Sequence[tuple[str, int, int, int]], rng: np.random.Generator
+) -> list[tuple[Path, int]]:
     """Films to learn from and frames to start at; nothing of what is measured on."""
     train = data / "video" / "train"
     chosen = []
-    for pattern, count, last in SOURCES:
+    for pattern, count, first, last in sources:
         films = sorted(train.glob(pattern))
         if not films:
             raise FileNotFoundError(f"there is no {pattern} in {train}")
-        chosen += [(film, int(rng.integers(0, last))) for film in films for _ in range(count)]
+        chosen += [(film, int(rng.integers(first, last))) for film in films for _ in range(count)]
     return [chosen[i] for i in rng.permutation(len(chosen))]
 
 
@@ -128,19 +134,23 @@ def samples_of(frames: list[np.ndarray], rng: np.random.Generator) -> list[tuple
 def make_samples(data: Path, folder: Path) -> None:
     """One file for each, ``stretch_kind_number_far.npy``; stretches that are there are not made again."""
     folder.mkdir(parents=True, exist_ok=True)
-    films = stretches(data, np.random.default_rng(0))
+    films = stretches(data, FILMS, np.random.default_rng(0))
+    camera = stretches(data, CAMERA, np.random.default_rng(1))
     photographs = [p for p in sorted((data / "photos").glob("*/*.jpg")) if not held_out(p.name)]
-    for number in range(len(films) + DRAWN):
+    wanted = [("film", film) for film in films] + [("drawn", CALM)] * DRAWN
+    wanted += [("camera", film) for film in camera] + [("rush", RUSH)] * RUSHING
+    for number, (kind, source) in enumerate(wanted):
         own, done = np.random.default_rng(number), folder / f"{number:04}.done"
         if done.exists():
             continue
         count = int(own.choice(LENGTHS)) + 1
-        if number < len(films):
-            (path, start), kind = films[number], "film"
-            frames, name = decode(path, start, count, int(own.choice(PACES))), f"{path.name} {start}"
+        if isinstance(source, Manner):
+            frames, name = drawn(photographs, own, count, source), kind
         else:
-            frames, name, kind = drawn(photographs, own, count), "drawn", "drawn"
-        found = samples_of(frames, own) if len(frames) > min(LENGTHS) and is_of_use(frames) else []
+            path, start = source
+            frames, name = decode(path, start, count, int(own.choice(PACES))), f"{path.name} {start}"
+        of_use = len(frames) > min(LENGTHS) and (kind == "rush" or is_of_use(frames))
+        found = samples_of(frames, own) if of_use else []
         for k, (far, sample) in enumerate(found):
             planes = [sample[name] if sample[name].ndim == 3 else sample[name][..., None] for name in PLANES]
             array = np.concatenate(planes, -1, dtype=np.float16, casting="unsafe")
@@ -219,12 +229,12 @@ def score(net: BlendNet | None, held: Sequence[dict[str, Tensor]]) -> float:
     return decibels(torch.cat([errors(net, batch) for batch in held]))
 
 
-def batches(films: Sequence[Path], photographs: Sequence[Path]) -> Iterator[dict[str, Tensor]]:
+def batches(learnt: dict[str, Sequence[Path]]) -> Iterator[dict[str, Tensor]]:
     rng = np.random.default_rng(1)
     while True:
-        count = int(rng.binomial(BATCH - 2, DRAWN_SHARE)) + 1
-        both = draw(films, BATCH - count, rng, WINDOW), draw(photographs, count, rng, WINDOW)
-        yield {name: torch.cat([batch[name] for batch in both]) for name in both[0]}
+        counts = rng.multinomial(BATCH, list(SHARES.values()))
+        parts = [draw(learnt[kind], n, rng, WINDOW) for kind, n in zip(SHARES, counts, strict=True) if n]
+        yield {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def main() -> None:
@@ -246,7 +256,7 @@ def main() -> None:
     learnt: dict[str, list[Path]] = {}
     look: dict[str, list[dict[str, Tensor]]] = {}
     rng = np.random.default_rng(2)
-    for kind in ("film", "drawn"):
+    for kind in SHARES:
         paths = sorted(folder.glob(f"*_{kind}_*.npy"))
         aside = [p for p in paths if int(p.name[:4]) % 10 == 0]
         learnt[kind] = [p for p in paths if int(p.name[:4]) % 10]
@@ -263,7 +273,7 @@ def main() -> None:
     best = BlendNet(options.width).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), options.rate, weight_decay=DECAY)
     begun = time.monotonic()
-    for step, batch in enumerate(batches(learnt["film"], learnt["drawn"]), 1):
+    for step, batch in enumerate(batches(learnt), 1):
         done = (time.monotonic() - begun) / 60 / options.minutes
         if done >= 1:
             break
