@@ -1,8 +1,9 @@
 """Which anchor to believe, pixel by pixel: a small network that mixes what both have carried to a frame.
 
 Its inputs are what plain propagation weighs by hand (how well a pixel was followed, photometric agreement,
-distance), and it starts as that: with its last layer at zero it changes nothing. Where neither is to be
-believed, the colours of the surroundings are taken.
+distance), and it starts as that: with its last layer at zero it changes nothing. It works at a small
+size, and says how far to go by what is seen at a finer one. Where neither is to be believed, the colours of
+the surroundings are taken.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ __all__ = ["BlendNet", "Carried", "Mixture", "load_blend", "mix"]
 CHROMA_SCALE = 32.0
 """Chroma, in 8-bit codes from neutral, that the network sees as 1."""
 LOGIT_SCALE = 4.0
-_GATE_SCALE = 2.0
+_GATE_SCALE, _WIDEST_GATE = 2.0, 4.0
 _TRACE_SCALE = 12.0
 _DIFFERENCE_LIMIT = 64.0
 _INPUTS = 17
-_OUTPUTS = 5
-"""Logits of the first anchor's share, and of what is kept of the mixture; how far these two go by what is
-seen pixel by pixel; how strong the surroundings' colour is taken, and of which surroundings."""
+_OUTPUTS = 6
+"""Logits of the first anchor's share, and of what is kept of the mixture; how far these two go by the traces,
+and by what is seen pixel by pixel; how strong the surroundings' colour is taken, and of which
+surroundings."""
 _GRAIN = 2
 """Pixels a side that are one to the network."""
 _STRONG = 4.0
@@ -39,6 +41,11 @@ _CALMEST = 0.5
 """Strength that is left at least: what comes into a picture must not look grey."""
 _TRACE_SHARE, _TRACE_KEPT = 0.5, 0.25
 """Powers of the trace that weigh one anchor against the other, and both against the surroundings."""
+_GONE, _GONE_SOFTLY = -16.0, 1.5
+"""Trace from which down, and over which width, a thing is gone from an anchor."""
+_UNLIKE, _LEAST_KEPT = 8.0, 6.0
+"""Difference in codes, a mean of both anchors', by whose square over this one's less is kept of what is gone
+from both; and by how much at most. Logits."""
 _NEAREST = 1e-6
 _DOUBTFUL = 0.01
 """Weight at which plain propagation takes half of the surroundings' colour."""
@@ -69,10 +76,10 @@ class Carried:
         return self.trust * torch.exp(-_apart(self.difference))
 
     @property
-    def evidence(self) -> tuple[Tensor, Tensor]:
-        """At the fine size, logarithms: of the trace, and of how alike both are. What differs much is not all
-        the more unlike: light and shade go over things."""
-        return _enlarged(self.traced, self.finely), -torch.log1p(_apart(self.finely))
+    def alike(self) -> Tensor:
+        """How alike both are, ``(B, 1, H, W)``, a logarithm. What differs much is not all the more unlike:
+        light and shade go over things."""
+        return -torch.log1p(_apart(self.finely))
 
 
 def _apart(difference: Tensor) -> Tensor:
@@ -123,7 +130,7 @@ class BlendNet(nn.Module):
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, 17, h, w)`` of :func:`_features` to ``(B, 5, h, w)``."""
+        """``(B, 17, h, w)`` of :func:`_features` to ``(B, 6, h, w)``."""
         height, width = x.shape[-2:]
         if height % _GRAIN or width % _GRAIN:
             x = F.pad(x, (0, width % _GRAIN, 0, height % _GRAIN), mode="replicate")
@@ -155,25 +162,42 @@ def mix(net: BlendNet | None, luma: Tensor, before: Carried, after: Carried, far
         before, after: from the anchors around; one may have no trust anywhere.
         far: ``(B, 1, 1, 1)`` in [0, 1]: how far the frame is on the way from one to the other.
     """
-    (trace, alike), (other_trace, other_alike) = before.evidence, after.evidence
+    alike, other_alike = before.alike, after.alike
     near = torch.log((1 - far + _NEAREST) / (far + _NEAREST))
-    share = _TRACE_SHARE * (trace - other_trace) + alike - other_alike
-    kept = torch.maximum(_TRACE_KEPT * trace + alike, _TRACE_KEPT * other_trace + other_alike)
-    kept = kept - math.log(_DOUBTFUL)
+    leaning = _TRACE_SHARE * (before.traced - after.traced)
     beliefs = before.belief, after.belief
     believed = before.chroma * beliefs[0] + after.chroma * beliefs[1], beliefs[0] + beliefs[1]
     nearby, alike_nearby = around(*believed), around_alike(luma, *believed)
     if net is None:
-        nearby = torch.lerp(nearby, alike_nearby, 0.5)
-        return Mixture(torch.sigmoid(share + near), torch.sigmoid(kept), nearby)
-    said = net(_features(luma, before, after, beliefs, far, nearby, alike_nearby)).float()
-    strength = torch.sigmoid(_STRONG + LOGIT_SCALE * said[:, 3:4]) * (1 + math.exp(-_STRONG))
-    nearby = torch.lerp(nearby, alike_nearby, torch.sigmoid(LOGIT_SCALE * said[:, 4:]))
-    gate = 2 * torch.sigmoid(_GATE_SCALE * said[:, 2:3])
-    more, keep, gate = (_enlarged(x, share) for x in (*(LOGIT_SCALE * said[:, :2]).split(1, 1), gate))
+        said = luma.new_zeros(luma.shape[0], _OUTPUTS, *luma.shape[-2:])
+    else:
+        said = net(_features(luma, before, after, beliefs, far, nearby, alike_nearby)).float()
+    more, keep, by_trace, by_sight, strength, which = said.split(1, 1)
+    by_trace, by_sight = _gate(by_trace), _gate(by_sight)
+    traced = _TRACE_KEPT * torch.maximum(before.traced, after.traced) - math.log(_DOUBTFUL)
     # Distance is not gated: where both say the same, colour goes evenly from one anchor to the other.
-    share, kept = torch.addcmul(more, share, gate) + near, torch.addcmul(keep, kept, gate)
-    return Mixture(torch.sigmoid(share), torch.sigmoid(kept), nearby * strength.clamp(_CALMEST, 1))
+    more = torch.addcmul(LOGIT_SCALE * more, leaning, by_trace) + near
+    keep = torch.addcmul(LOGIT_SCALE * keep, traced, by_trace) - _gone(before, after)
+    more, keep, by_sight = (_enlarged(x, alike) for x in (more, keep, by_sight))
+    difference = alike - other_alike
+    share = torch.sigmoid(torch.addcmul(more, by_sight, difference))
+    kept = torch.sigmoid(torch.addcmul(keep, by_sight, torch.addcmul(other_alike, share, difference)))
+    strength = torch.sigmoid(_STRONG + LOGIT_SCALE * strength) * (1 + math.exp(-_STRONG))
+    nearby = torch.lerp(nearby, alike_nearby, torch.sigmoid(LOGIT_SCALE * which))
+    return Mixture(share, kept, nearby * strength.clamp(_CALMEST, 1))
+
+
+def _gone(before: Carried, after: Carried) -> Tensor:
+    """By how much less is kept of what both anchors lost many times and do not look like, a logit. In films
+    to learn from there is too little of that to learn it."""
+    gone = torch.sigmoid((_GONE - torch.maximum(before.traced, after.traced)) / _GONE_SOFTLY)
+    unlike = (before.difference.abs() + after.difference.abs()).square_().mul_(1 / (2 * _UNLIKE) ** 2)
+    return gone * unlike.clamp_max_(_LEAST_KEPT)
+
+
+def _gate(said: Tensor) -> Tensor:
+    """How far to go by something, from 0; 1 where nothing is said."""
+    return _WIDEST_GATE * torch.sigmoid(_GATE_SCALE * said - math.log(_WIDEST_GATE - 1))
 
 
 def _features(

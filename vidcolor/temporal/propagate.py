@@ -8,7 +8,9 @@ chroma planes themselves, at their own size, so that fine colour stays fine.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from copy import deepcopy
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -16,6 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from vidcolor.color.resize import shrink
@@ -76,6 +79,18 @@ def _on(device: torch.device, net: BlendNet) -> BlendNet:
     if all(parameter.device == device for parameter in net.parameters()):
         return net
     return deepcopy(net).to(device)
+
+
+@lru_cache(maxsize=1)
+def _openmp() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="openmp")
+
+
+def _alone() -> AbstractContextManager[Any]:
+    """What torch computes in this thread is not shared out to others: the pictures are so small that waiting
+    for those, busy with the film's other stages, costs more than they help."""
+    torch.get_num_threads()  # or torch would set it at its first work in this thread
+    return _openmp().limit(limits=1)
 
 
 class Propagator:
@@ -171,6 +186,7 @@ class Propagator:
         back = [way or step.way for step, way in pairs]
         half = self._precision != torch.float32
         with (
+            _alone(),
             torch.inference_mode(),
             torch.autocast(self._device.type, dtype=self._precision if half else None, enabled=half),
         ):
