@@ -239,3 +239,21 @@ def test_the_packages_network_goes_evenly_from_one_anchor_to_the_other() -> None
     shares = found.share.mean((1, 2, 3)).tolist()
     assert shares == pytest.approx([1 - distance for distance in distances], abs=0.04)
     assert found.kept.mean() > 0.98
+
+
+@pytest.mark.parametrize("net", [None, "trained"], ids=["plain", "trained"])
+@torch.no_grad()
+def test_what_both_anchors_lost_is_kept_only_if_it_looks_like_them(net: str | None) -> None:
+    """A thing that was lost many times and looks like the anchors all the same has come back."""
+    size, kept = (32, 48), dict[tuple[float, float], float]()
+    for trace in (-0.1, -30.0):
+        for difference in (0.0, 40.0):
+            both = carried(1, 1, *size, trace=trace), carried(2, 1, *size, trace=trace)
+            for one in both:
+                one.difference += difference
+                one.finely += difference
+            mixture = mix(load_blend() if net else None, luma(1, *size), *both, far(0.5))
+            kept[trace, difference] = float(mixture.kept.mean())
+    assert kept[-30, 40] < 0.25
+    assert kept[-30, 40] < 0.5 * min(kept[-30, 0], kept[-0.1, 40])
+    assert kept[-0.1, 0] > 0.95

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from tests.temporal.drawn import colours, smaller, spans_of, square_over_ground, texture
+from vidcolor.temporal import propagate
 from vidcolor.temporal.anchors import Span
-from vidcolor.temporal.blend import BlendNet, load_blend
+from vidcolor.temporal.blend import BlendNet, Mixture, load_blend
 from vidcolor.temporal.propagate import Propagator
 
 HEIGHT, WIDTH = 128, 192
@@ -259,3 +263,19 @@ def test_the_networks_own_device_stays() -> None:
     Propagator(HALF, 8, shared, device="meta")
     assert load_blend() is shared
     assert {parameter.device.type for parameter in shared.parameters()} == {"cpu"}
+
+
+def test_mixing_keeps_to_its_thread_and_leaves_torch_as_it_was(
+    span: Span, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts, threads = list[int](), torch.get_num_threads()
+    mix = propagate.mix
+
+    def counted(*given: Any) -> Mixture:
+        counts.append(torch.get_num_threads())
+        return mix(*given)
+
+    monkeypatch.setattr(propagate, "mix", counted)
+    between(None, span, CHROMA[0], CHROMA[-1])
+    assert set(counts) == {1}
+    assert torch.get_num_threads() == threads
