@@ -58,6 +58,7 @@ CUT = 0.6
 LEAST_CHROMA = 2.0
 WINDOW, BATCH = (128, 160), 12
 EVENLY = 6.0
+"""Codes that anchors are thought to differ by, see :func:`errors`."""
 RATE, DECAY = 2e-3, 1e-3
 
 Sample = dict[str, np.ndarray]
