@@ -1,8 +1,4 @@
-"""Calm where the network does not know: it looks at a picture in two sizes, and what it says is compared.
-
-Of a plain wall or a road a network that has not seen its like says sky in one size and meadow in another,
-each as loudly; of what it knows it says the same in both. Where the two differ the colour fades.
-"""
+"""A network looks at a picture in two sizes, and where it says otherwise of the smaller one its colour fades."""
 
 from __future__ import annotations
 
@@ -10,13 +6,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vidcolor.models.base import fitting_side
+from vidcolor.models.doubt import faded
 
 __all__ = ["agreed", "at_second_size", "second_size"]
 
 _SMALLER = 0.7
 """The second look's size, as a share of the first's."""
-_NEAR = 8
-"""Pixels of the first look's picture, about, over which colours are compared."""
 
 
 def second_size(height: int, width: int, multiple: int) -> tuple[int, int] | None:
@@ -35,24 +30,13 @@ def at_second_size(lightness: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def agreed(first: Tensor, second: Tensor, caution: float, grain: int) -> Tensor:
-    """What the first look says, as far as the second agrees.
-
-    Each place keeps the share c / (c + caution · d) of its colour, c being the first look's squared chroma
-    and d the squared distance of both, each a mean over its surroundings.
+    """What the first look says, as far as the second agrees, see :func:`vidcolor.models.doubt.faded`.
 
     Args:
         first: ``(B, 2, h, w)`` float: a and b in Lab units, a sample for each ``grain`` pixels.
         second: ``(B, 2, ., .)`` float: of the same pictures in another size.
-        caution: above 0.
+        caution: 0 or more.
         grain: of the network.
     """
     other = F.interpolate(second, size=first.shape[-2:], mode="bilinear", align_corners=False)
-    chroma, distance = _around(first, grain), _around(first - other, grain)
-    return first * (chroma / (chroma + caution * distance + 1e-6))
-
-
-def _around(ab: Tensor, grain: int) -> Tensor:
-    """The squared length ``(B, 1, h, w)``, as its mean over the surroundings of each place."""
-    reach = max(_NEAR // 2 // grain, 1)
-    squared = ab.square().sum(1, keepdim=True)
-    return F.avg_pool2d(squared, 2 * reach + 1, 1, reach, count_include_pad=False)
+    return faded(first, [other], caution, grain)

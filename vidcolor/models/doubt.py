@@ -1,0 +1,42 @@
+"""Calm where it is not known: colour fades where what is said of one place differs.
+
+Of a plain wall or a road that a network has not seen the like of, it says sky in one size of the picture and
+meadow in another, and another network says sand, each as loudly; of what they know they say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["faded"]
+
+_NEAR = 8
+"""Pixels of the picture, about, over which colours are compared."""
+_LEAST = 1e-6
+
+
+def faded(ab: Tensor, said: Sequence[Tensor], doubt: float, grain: int) -> Tensor:
+    """Colour, as far as what was said of it agrees with it.
+
+    Each place keeps the share c / (c + doubt · d) of its colour, c being its squared chroma and d the squared
+    distance of what was said, on average, both of them means over its surroundings.
+
+    Args:
+        ab: ``(B, 2, h, w)`` float: a and b in Lab units, a sample for each ``grain`` pixels.
+        said: one or more of the same shape.
+        doubt: 0 or more.
+        grain: of the network.
+    """
+    chroma = _around(ab, grain)
+    distance = sum(_around(ab - one, grain) for one in said) / len(said)
+    return ab * (chroma / (chroma + doubt * distance + _LEAST))
+
+
+def _around(ab: Tensor, grain: int) -> Tensor:
+    """The squared length ``(B, 1, h, w)``, as its mean over the surroundings of each place."""
+    reach = max(_NEAR // 2 // grain, 1)
+    squared = ab.square().sum(1, keepdim=True)
+    return F.avg_pool2d(squared, 2 * reach + 1, 1, reach, count_include_pad=False)
