@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains the default model: lays out what it learns from, then trains it in five stages.
+"""Trains the default model: lays out what it learns from, then trains its two networks in seven stages.
 
     python training/train_default.py --data DATA --work FOLDER -o vidcolor/weights/default.safetensors
         [--time-limit MINUTES] [--share 0.1] [--after WEIGHTS]
@@ -7,11 +7,12 @@
 DATA holds ``photos/<source>/*.jpg`` and ``video/train/…``; ``video/demo`` is never read, and what
 ``held_out.py`` names is only measured. The stages are recipes of ``vidcolor train``: ``default`` (small
 pictures, from scratch), ``default-large`` (larger ones, from there), ``default-hinted`` (with more hints),
-``default-even`` (small sources oftener) and ``default-calm`` (a loss that counts as PSNR does). FOLDER keeps
-the pictures, the runs and their checkpoints: called again, it goes on where it was stopped, or was out of
-time. Nothing of what it learns depends on where that was. ``--share`` gives every stage that share of its
-steps. ``--after`` leaves out the stages that WEIGHTS, which this script wrote, have had, and goes on from
-there. ``write_card.py`` makes the card.
+``default-even`` (small sources oftener) and ``default-calm`` (a loss that counts as PSNR does); then for the
+second network ``default-other`` (from scratch) and ``default-other-calm``. FOLDER keeps the pictures, the
+runs and their checkpoints: called again, it goes on where it was stopped, or was out of time. Nothing of what
+it learns depends on where that was. ``--share`` gives every stage that share of its steps. ``--after`` leaves
+out the stages that WEIGHTS, which this script wrote, have had, and goes on from there. ``write_card.py``
+makes the card.
 """
 
 from __future__ import annotations
@@ -32,15 +33,24 @@ import numpy as np
 from vidcolor import __version__
 from vidcolor.color.resize import averaged
 from vidcolor.metrics import colorfulness
+from vidcolor.models import create_model
+from vidcolor.models.ensemble import Ensemble
 from vidcolor.models.weights import load_weights, save_weights
 from vidcolor.training.loop import Progress, train
 from vidcolor.training.options import load_recipe
 
-STAGES = ("default", "default-large", "default-hinted", "default-even", "default-calm")
+NETWORKS = (
+    ("default", "default-large", "default-hinted", "default-even", "default-calm"),
+    ("default-other", "default-other-calm"),
+)
+"""The recipes of each network's stages."""
+STAGES = [(member, stage) for member, stages in enumerate(NETWORKS) for stage in stages]
 GAIN = 1.35
 """On the colours it says (see :class:`vidcolor.models.unet.UNet`): what minimises an error is a mean of what
 is possible, and paler than each of it."""
-CAUTION = 1.0
+DOUBT = 4.0
+"""How far they fade where the two networks differ (:class:`vidcolor.models.ensemble.Ensemble`)."""
+CAUTION = 0.0
 """How far they fade where a second look says otherwise."""
 SHADE = 30.0
 """Lightness below which they fade: see ``by_lightness.py``."""
@@ -163,13 +173,16 @@ def tell(progress: Progress) -> None:
               f"loss {progress.loss:.4f}, {progress.psnr or 0:.2f} dB", flush=True)  # fmt: skip
 
 
-def summary(work: Path, pictures: Path, before: dict[str, Any], done: list[str]) -> dict[str, Any]:
+def summary(
+    work: Path, pictures: Path, before: dict[str, Any], done: list[tuple[int, str]]
+) -> dict[str, Any]:
     """What the weights file says of all stages together, those ``before`` this run as well."""
-    stages = [load_weights(work / f"{stage}.safetensors").training for stage in done]
-    told = list(before["stages"])
-    for stage in stages:
+    stages = [(member, load_weights(work / f"{stage}.safetensors").training) for member, stage in done]
+    told = [{"network": 1} | stage for stage in before["stages"]]
+    for member, stage in stages:
         recipe = stage["recipe"]
         told.append({
+            "network": member + 1,
             "minutes": round(stage["seconds"] / 60), "steps": stage["steps"],
             "batches": [recipe["run"]["batch"]], "crops": [recipe["data"]["size"][0]],
             "rate": recipe["optimizer"]["rate"], "seed": recipe["run"]["seed"],
@@ -177,13 +190,42 @@ def summary(work: Path, pictures: Path, before: dict[str, Any], done: list[str])
     return {
         "script": "training/train_default.py",
         "stages": told,
-        "seconds": round(before["seconds"] + sum(stage["seconds"] for stage in stages)),
+        "seconds": round(before["seconds"] + sum(stage["seconds"] for _, stage in stages)),
         "steps": sum(stage["steps"] for stage in told),
-        **{name: stages[-1][name] for name in ("machine", "torch", "parameters")},
+        **{name: stages[-1][1][name] for name in ("machine", "torch")},
         "trained_on": {
             source.name: sum(1 for _ in source.iterdir()) for source in sorted((pictures / "train").iterdir())
         },
     }
+
+
+def taken_apart(weights: Path, work: Path) -> dict[int, Path]:
+    """The networks in a weights file of this script, each in a file of its own, by their number."""
+    loaded, found = load_weights(weights), {}
+    told = loaded.options.get("members", [loaded.options])
+    networks = loaded.model.networks if isinstance(loaded.model, Ensemble) else [loaded.model]
+    for member, (network, options) in enumerate(zip(networks, told, strict=True)):
+        found[member] = work / f"after-{member + 1}.safetensors"
+        widths = {name: value for name, value in options.items() if name == "widths"}
+        save_weights(found[member], network, name="unet", options=widths, version=__version__)
+    return found
+
+
+def put_together(networks: list[Path], output: Path, training: dict[str, Any]) -> None:
+    """One weights file of all networks."""
+    each = [load_weights(path) for path in networks]
+    options = {
+        "members": [one.options | {"gain": GAIN, "shade": SHADE} for one in each],
+        "doubt": DOUBT,
+        "caution": CAUTION,
+    }
+    whole = create_model("ensemble", **options)
+    assert isinstance(whole, Ensemble)
+    for network, one in zip(whole.networks, each, strict=True):
+        network.load_state_dict(one.model.state_dict())
+    training = {**training, "parameters": whole.parameter_count}
+    save_weights(output, whole.eval(), name="ensemble", options=options, half=True,
+                 version=__version__, training=training)  # fmt: skip
 
 
 def main() -> None:
@@ -202,32 +244,30 @@ def main() -> None:
     pictures = lay_out(options.data, options.work / "pictures")
     titles = draw_titles(options.work / "titles")
     before: dict[str, Any] = {"stages": [], "seconds": 0}
-    last = options.after
-    if last is not None:
-        before = load_weights(last).training
-    done: list[str] = []
-    for stage in STAGES[len(before["stages"]) :]:
+    last: dict[int, Path] = {}
+    if options.after is not None:
+        before, last = load_weights(options.after).training, taken_apart(options.after, options.work)
+    done: list[tuple[int, str]] = []
+    for member, stage in STAGES[len(before["stages"]) :]:
         steps = max(round(load_recipe(stage).run.steps * options.share), 1)
         changes = [("run.steps", str(steps))]
-        if last is not None:
-            changes += [("model.weights", str(last))]
+        if member in last:
+            changes += [("model.weights", str(last[member]))]
         if options.time_limit is not None:
             left = options.time_limit - (time.monotonic() - started) / 60
             if left <= 0:
                 break
             changes += [("run.time_limit", str(left))]
-        seen = [pictures, titles] if last is not None else [pictures]
+        seen = [pictures, titles] if member in last else [pictures]
         finished = run_stage(stage, seen, options.work, changes)
-        done.append(stage)
-        last = options.work / f"{stage}.safetensors"
+        done.append((member, stage))
+        last[member] = options.work / f"{stage}.safetensors"
         if not finished:
             break
     if not done:
         parser.error("these weights have had every stage")
-    trained = load_weights(last).model.eval()
-    said = {"gain": GAIN, "caution": CAUTION, "shade": SHADE}
-    save_weights(options.output, trained, name="unet", options=said, half=True,
-                 version=__version__, training=summary(options.work, pictures, before, done))  # fmt: skip
+    told = summary(options.work, pictures, before, done)
+    put_together([last[member] for member in sorted(last)], options.output, told)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -31,7 +32,7 @@ def faded(ab: Tensor, said: Sequence[Tensor], doubt: float, grain: int) -> Tenso
         grain: of the network.
     """
     chroma = _around(ab, grain)
-    distance = sum(_around(ab - one, grain) for one in said) / len(said)
+    distance = torch.stack([_around(ab - one, grain) for one in said]).mean(0)
     return ab * (chroma / (chroma + doubt * distance + _LEAST))
 
 

@@ -61,4 +61,5 @@ class Ensemble(ColorModel):
     def raw(self, lightness: Tensor, hints: Tensor | None = None, condition: Tensor | None = None) -> Tensor:
         said = [member.ab_at_grain(lightness, hints, None) for member in self.networks]
         with torch.autocast(lightness.device.type, enabled=False):
-            return faded(sum(said) / len(said), said, self.doubt, self.grain) / AB_SCALE
+            mean = torch.stack(said).mean(0)
+            return faded(mean, said, self.doubt, self.grain) / AB_SCALE

@@ -1,4 +1,4 @@
-"""A network looks at a picture in two sizes, and where it says otherwise of the smaller one its colour fades."""
+"""Looking at a picture in two sizes: where a network says otherwise of the smaller one, its colour fades."""
 
 from __future__ import annotations
 
