@@ -113,7 +113,7 @@ def _seal_again(source: Path, target: Path) -> None:
         options=json.loads(words["options"]),
         training=json.loads(words["training"]),
         version=words["vidcolor"],
-        half=True,
+        bits=16,
     )
 
 

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from vidcolor.color.lab import rgb_to_lab
 from vidcolor.models import resolve_model
 from vidcolor.models.base import fitting_side
-from vidcolor.pipeline.second_look import agreed, at_second_size, second_size
+from vidcolor.models.unet import UNet
 
 EDGES = (0, 3, 6, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 101)
 
@@ -37,7 +37,9 @@ def main() -> None:
     parser.add_argument("--model", default="default")
     options = parser.parse_args()
     model = resolve_model(options.model).model.eval()
-    model.shade = 0.0
+    for network in model.modules():
+        if isinstance(network, UNet):
+            network.shade = 0.0
     photos = [p for p in sorted((options.data / "photos").glob("*/*.jpg")) if held_out.held_out(p.name)]
     order = np.random.default_rng(0).permutation(len(photos))[: options.limit]
     sums = np.zeros((len(EDGES) - 1, 4))
@@ -47,12 +49,8 @@ def main() -> None:
         height, width = (fitting_side(side * scale, model.multiple) for side in rgb.shape[:2])
         small = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
         lab = rgb_to_lab(torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255).float()
-        grain, size = model.grain, second_size(height, width, model.multiple)
         with torch.inference_mode():
-            ab = model(lab[:, :1])[..., ::grain, ::grain]
-            if size is not None:
-                other = model(at_second_size(lab[:, :1], size))[..., ::grain, ::grain]
-                ab = agreed(ab, other, model.caution, grain)
+            ab = model(lab[:, :1])[..., :: model.grain, :: model.grain]
         said = F.interpolate(ab, (height, width), mode="bilinear", align_corners=False)[0].numpy()
         lightness, true = lab[0, 0].numpy(), lab[0, 1:].numpy()
         for row, (low, high) in enumerate(pairwise(EDGES)):

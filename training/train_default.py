@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains the default model: lays out what it learns from, then trains its two networks in seven stages.
+"""Trains the default model: lays out what it learns from, then trains its two networks in six stages.
 
     python training/train_default.py --data DATA --work FOLDER -o vidcolor/weights/default.safetensors
         [--time-limit MINUTES] [--share 0.1] [--after WEIGHTS]
@@ -7,12 +7,11 @@
 DATA holds ``photos/<source>/*.jpg`` and ``video/train/…``; ``video/demo`` is never read, and what
 ``held_out.py`` names is only measured. The stages are recipes of ``vidcolor train``: ``default`` (small
 pictures, from scratch), ``default-large`` (larger ones, from there), ``default-hinted`` (with more hints),
-``default-even`` (small sources oftener) and ``default-calm`` (a loss that counts as PSNR does); then for the
-second network ``default-other`` (from scratch) and ``default-other-calm``. FOLDER keeps the pictures, the
-runs and their checkpoints: called again, it goes on where it was stopped, or was out of time. Nothing of what
-it learns depends on where that was. ``--share`` gives every stage that share of its steps. ``--after`` leaves
-out the stages that WEIGHTS, which this script wrote, have had, and goes on from there. ``write_card.py``
-makes the card.
+``default-even`` (small sources oftener) and ``default-calm`` (a loss that counts as PSNR does); the second
+network goes on from there (``default-longer``). FOLDER keeps the pictures, the runs and their checkpoints:
+called again, it goes on where it was stopped, or was out of time. Nothing of what it learns depends on where
+that was. ``--share`` gives every stage that share of its steps. ``--after`` leaves out the stages that
+WEIGHTS, which this script wrote, have had, and goes on from there. ``write_card.py`` makes the card.
 """
 
 from __future__ import annotations
@@ -41,17 +40,15 @@ from vidcolor.training.options import load_recipe
 
 NETWORKS = (
     ("default", "default-large", "default-hinted", "default-even", "default-calm"),
-    ("default-other", "default-other-calm"),
+    ("default-longer",),
 )
-"""The recipes of each network's stages."""
+"""The recipes of each network's stages; the second begins as what the first has become."""
 STAGES = [(member, stage) for member, stages in enumerate(NETWORKS) for stage in stages]
 GAIN = 1.35
 """On the colours it says (see :class:`vidcolor.models.unet.UNet`): what minimises an error is a mean of what
 is possible, and paler than each of it."""
-DOUBT = 4.0
+DOUBT = 6.0
 """How far they fade where the two networks differ (:class:`vidcolor.models.ensemble.Ensemble`)."""
-CAUTION = 0.0
-"""How far they fade where a second look says otherwise."""
 SHADE = 30.0
 """Lightness below which they fade: see ``by_lightness.py``."""
 FILMS = {
@@ -217,14 +214,13 @@ def put_together(networks: list[Path], output: Path, training: dict[str, Any]) -
     options = {
         "members": [one.options | {"gain": GAIN, "shade": SHADE} for one in each],
         "doubt": DOUBT,
-        "caution": CAUTION,
     }
     whole = create_model("ensemble", **options)
     assert isinstance(whole, Ensemble)
     for network, one in zip(whole.networks, each, strict=True):
         network.load_state_dict(one.model.state_dict())
     training = {**training, "parameters": whole.parameter_count}
-    save_weights(output, whole.eval(), name="ensemble", options=options, half=True,
+    save_weights(output, whole.eval(), name="ensemble", options=options, bits=8,
                  version=__version__, training=training)  # fmt: skip
 
 
@@ -251,14 +247,15 @@ def main() -> None:
     for member, stage in STAGES[len(before["stages"]) :]:
         steps = max(round(load_recipe(stage).run.steps * options.share), 1)
         changes = [("run.steps", str(steps))]
-        if member in last:
-            changes += [("model.weights", str(last[member]))]
+        start = last.get(member, last.get(0))
+        if start is not None:
+            changes += [("model.weights", str(start))]
         if options.time_limit is not None:
             left = options.time_limit - (time.monotonic() - started) / 60
             if left <= 0:
                 break
             changes += [("run.time_limit", str(left))]
-        seen = [pictures, titles] if member in last else [pictures]
+        seen = [pictures, titles] if start is not None else [pictures]
         finished = run_stage(stage, seen, options.work, changes)
         done.append((member, stage))
         last[member] = options.work / f"{stage}.safetensors"

@@ -161,14 +161,16 @@ def test_a_weights_file_rebuilds_the_model(case: Case) -> None:
     assert [p.name for p in case.file.parent.iterdir()] == [case.file.name]
 
 
-def test_a_file_of_half_the_size_says_nearly_the_same(case: Case, tmp_path: Path) -> None:
-    path = tmp_path / "half.safetensors"
-    save_weights(path, case.model, name=case.name, options=case.options, version="9", half=True)
+@pytest.mark.parametrize(("bits", "share"), [(16, 0.7), (8, 0.5)])
+def test_a_smaller_file_says_nearly_the_same(case: Case, tmp_path: Path, bits: int, share: float) -> None:
+    path = tmp_path / "small.safetensors"
+    save_weights(path, case.model, name=case.name, options=case.options, version="9", bits=bits)
     loaded = load_weights(path)
     assert all(p.dtype == torch.float32 for p in loaded.model.parameters())
     found, wanted = loaded.model.infer(lightness((40, 24))), case.model.infer(lightness((40, 24)))
-    assert torch.allclose(found, wanted, atol=1)
-    assert path.stat().st_size < 0.7 * case.file.stat().st_size or not case.model.parameter_count
+    # In eight bits what takes the likeliest of 313 colours may take another one here and there.
+    assert torch.allclose(found, wanted, atol=1) if bits == 16 else (found - wanted).abs().mean() < 2
+    assert path.stat().st_size < share * case.file.stat().st_size or not case.model.parameter_count
 
 
 def loss_of(model: ColorModel, lab: Tensor) -> Tensor:

@@ -116,8 +116,7 @@ def test_a_size_that_openvino_cannot_compute_is_said() -> None:
 
 def test_a_file_holds_all_of_it(tmp_path: Path) -> None:
     need("openvino")
-    converted = convert(small_unet(labels=["cat"], caution=0.5))
-    assert converted.caution == 0.5
+    converted = convert(small_unet(labels=["cat"]))
     path = tmp_path / "a.safetensors"
     options = {"widths": [8, 12], "labels": ["cat"]}
     save_converted(path, converted, name="unet", options=options, training={"seconds": 3}, version="9")
@@ -166,18 +165,8 @@ def test_words_that_do_not_fit_the_network_are_refused(tmp_path: Path) -> None:
             load_weights(path)
 
 
-@pytest.mark.parametrize("caution", [-1, "much", float("nan")])
-def test_caution_that_is_none_is_refused(caution: object, tmp_path: Path) -> None:
-    need("openvino")
-    converted, path = convert(create_model("tiny")), tmp_path / "a.safetensors"
-    traits = type(converted.traits)(**{**_values(converted), "caution": caution})  # type: ignore[arg-type]
-    save_converted(path, Converted(converted.graph, traits), name="tiny", version="9")
-    with pytest.raises(ModelError, match="how cautious"):
-        load_weights(path)
-
-
 def _values(model: Converted) -> dict[str, object]:
-    names = ("multiple", "grain", "takes_hints", "labels", "takes_metadata", "parameters", "caution")
+    names = ("multiple", "grain", "takes_hints", "labels", "takes_metadata", "parameters")
     return {name: getattr(model.traits, name) for name in names}
 
 

@@ -48,7 +48,8 @@ def test_what_members_agree_on_is_left_alone() -> None:
 def test_a_place_keeps_the_share_that_the_formula_says() -> None:
     ab = torch.full((1, 2, 8, 8), 3.0)
     # c = 18, d = (8 + 32) / 2 = 20
-    assert torch.allclose(faded(ab, [ab + 2, ab - 4], 0.5, 1), ab * 18 / 28, atol=1e-4)
+    assert torch.allclose(faded(ab, [ab + 2, ab - 4], 0.9, 1), ab / 2, atol=1e-4)
+    assert torch.allclose(faded(ab, [ab + 2, ab - 4], 1.8, 1), ab / 5, atol=1e-4)
     assert torch.allclose(faded(ab, [ab + 2, ab - 4], 0.0, 1), ab)
     assert not faded(torch.zeros(1, 2, 8, 8), [ab], 1.0, 1).any()
 
@@ -72,7 +73,7 @@ def test_every_member_is_told_what_is_known() -> None:
         ({"members": [{"metadata": True}]}, "Members of an ensemble take no labels and no metadata"),
         ({"doubt": -1}, "doubt must be a number, 0 or more"),
         ({"doubt": True}, "doubt must be a number, 0 or more"),
-        ({"caution": float("nan")}, "caution must be a number, 0 or more"),
+        ({"doubt": float("nan")}, "doubt must be a number, 0 or more"),
     ],
 )
 def test_wrong_options_are_refused(changes: dict[str, Any], said: str) -> None:

@@ -37,9 +37,6 @@ class ColorModel(nn.Module):
     """What a picture can be said to be of."""
     takes_metadata = False
     """Whether it can be told when and where a picture was taken."""
-    caution: float = 0.0
-    """How far its colour fades where it says otherwise of the same picture in a smaller size
-    (:mod:`vidcolor.pipeline.second_look`); 0: a picture is looked at once. Calling a model is one look."""
     space: spaces.Space = "ab"
     """What :meth:`raw` speaks in."""
     readings: tuple[str, ...] = ()

@@ -7,7 +7,6 @@ holds are not looked at by us but for its digest: OpenVINO reads the graph, whic
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 import threading
@@ -70,7 +69,6 @@ class Traits:
     labels: tuple[str, ...]
     takes_metadata: bool
     parameters: int
-    caution: float = 0.0
 
     @classmethod
     def of(cls, model: ColorModel) -> Traits:
@@ -82,7 +80,6 @@ class Traits:
             tuple(model.labels),
             model.takes_metadata,
             model.parameter_count,
-            model.caution,
         )
 
 
@@ -108,7 +105,7 @@ class Converted(ColorModel):
         self.graph, self.traits = graph, traits
         self.multiple, self.grain = traits.multiple, traits.grain
         self.takes_hints, self.takes_metadata = traits.takes_hints, traits.takes_metadata
-        self.labels, self.caution = traits.labels, traits.caution
+        self.labels = traits.labels
         _check_precision(precision)
         self.precision = precision
         self._compiled: OrderedDict[tuple[object, ...], openvino.CompiledModel] = OrderedDict()
@@ -326,8 +323,6 @@ def _check(model: Converted) -> None:
     counts = (traits.multiple, traits.grain, traits.parameters)
     if not all(type(count) is int and count >= 0 for count in counts) or not traits.multiple * traits.grain:
         raise ValueError("it does not say what its network takes")
-    if not isinstance(traits.caution, int | float) or not 0 <= traits.caution < math.inf:
-        raise ValueError("it does not say how cautious its network is")
     channels = [1, *[3] * traits.takes_hints, *([model.condition_width] if model.condition_width else [])]
     shapes = [port.partial_shape for port in model.graph.inputs]
     if [shape[1] if shape.rank.get_length() > 1 else 0 for shape in shapes] != channels:

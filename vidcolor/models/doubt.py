@@ -22,8 +22,9 @@ _LEAST = 1e-6
 def faded(ab: Tensor, said: Sequence[Tensor], doubt: float, grain: int) -> Tensor:
     """Colour, as far as what was said of it agrees with it.
 
-    Each place keeps the share c / (c + doubt · d) of its colour, c being its squared chroma and d the squared
-    distance of what was said, on average, both of them means over its surroundings.
+    Each place keeps the share 1 / (1 + (doubt · d / c)²) of its colour, c being its squared chroma and d the
+    squared distance of what was said, on average, both of them means over its surroundings: small
+    differences, which are everywhere, cost little, and great ones nearly all.
 
     Args:
         ab: ``(B, 2, h, w)`` float: a and b in Lab units, a sample for each ``grain`` pixels.
@@ -33,7 +34,7 @@ def faded(ab: Tensor, said: Sequence[Tensor], doubt: float, grain: int) -> Tenso
     """
     chroma = _around(ab, grain)
     distance = torch.stack([_around(ab - one, grain) for one in said]).mean(0)
-    return ab * (chroma / (chroma + doubt * distance + _LEAST))
+    return ab / (1 + (doubt * distance / (chroma + _LEAST)).square())
 
 
 def _around(ab: Tensor, grain: int) -> Tensor:

@@ -27,7 +27,6 @@ class Ensemble(ColorModel):
     Args:
         members: the options of each, see :class:`~vidcolor.models.unet.UNet`; none with labels or metadata.
         doubt: how far their colour fades where they differ, see :func:`vidcolor.models.doubt.faded`; 0: not.
-        caution: see :class:`~vidcolor.models.base.ColorModel`; 0 or more.
 
     Raises:
         UsageError: a value is none of these.
@@ -36,17 +35,14 @@ class Ensemble(ColorModel):
     grain = UNet.grain
     takes_hints = True
 
-    def __init__(
-        self, members: Sequence[Mapping[str, Any]] = ({}, {}), doubt: float = 4.0, caution: float = 0.0
-    ) -> None:
+    def __init__(self, members: Sequence[Mapping[str, Any]] = ({}, {}), doubt: float = 6.0) -> None:
         super().__init__()
         listed = isinstance(members, Sequence) and all(isinstance(one, Mapping) for one in members)
         if not listed or not members:
             raise UsageError(f"members must be the options of one network or more, not {members!r}.")
-        for name, value in (("doubt", doubt), ("caution", caution)):
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-                raise UsageError(f"{name} must be a number, 0 or more, not {value!r}.")
-        self.doubt, self.caution = float(doubt), float(caution)
+        if isinstance(doubt, bool) or not isinstance(doubt, int | float) or not 0 <= doubt < math.inf:
+            raise UsageError(f"doubt must be a number, 0 or more, not {doubt!r}.")
+        self.doubt = float(doubt)
         networks = [UNet(**options) for options in members]
         if any(network.condition_width for network in networks):
             raise UsageError("Members of an ensemble take no labels and no metadata.")

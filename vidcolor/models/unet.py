@@ -6,7 +6,6 @@ stops at half the input's resolution: that is where a plain U-Net spends most of
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -79,7 +78,6 @@ class UNet(ColorModel):
         metadata: whether it can be told when and where a picture was taken (D4).
         gain: factor on the ab it gives; the losses see what it was before. A network that minimises an
             error gives a mean of what is possible, and a mean is calmer than each of them.
-        caution: see :class:`vidcolor.models.base.ColorModel`; not less than 0.
         shade: lightness L below which the ab it gives fades, in proportion to it, to none at black; 0:
             nowhere. In the dark little can be known of colour, and in units of ab much is said.
 
@@ -98,17 +96,14 @@ class UNet(ColorModel):
         labels: Sequence[str] = (),
         metadata: bool = False,
         gain: float = 1.0,
-        caution: float = 0.0,
         shade: float = 0.0,
     ) -> None:
         super().__init__()
         if isinstance(gain, bool) or not isinstance(gain, int | float) or not 0 < gain <= 3:
             raise UsageError(f"gain must be a number above 0 and at most 3, not {gain!r}.")
-        if isinstance(caution, bool) or not isinstance(caution, int | float) or not 0 <= caution < math.inf:
-            raise UsageError(f"caution must be a number, 0 or more, not {caution!r}.")
         if isinstance(shade, bool) or not isinstance(shade, int | float) or not 0 <= shade <= 100:
             raise UsageError(f"shade must be a lightness from 0 to 100, not {shade!r}.")
-        self.gain, self.caution, self.shade = gain, float(caution), float(shade)
+        self.gain, self.shade = gain, float(shade)
         self.labels, self.takes_metadata = tuple(labels), metadata
         self.multiple = 2 ** len(widths)
         self.stem = nn.Conv2d(4, widths[0], 4, 2, 1)

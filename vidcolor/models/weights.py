@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 
 from vidcolor.errors import ModelError, UsageError
 from vidcolor.files import write_aside
-from vidcolor.models import converted
+from vidcolor.models import converted, packed
 from vidcolor.models.base import ColorModel
 from vidcolor.models.registry import create_model, list_models
 from vidcolor.models.weights_file import UNREADABLE, SealedFile, seal
@@ -75,7 +75,7 @@ def save_weights(
     options: dict[str, Any] | None = None,
     training: dict[str, Any] | None = None,
     version: str,
-    half: bool = False,
+    bits: int = 32,
 ) -> None:
     """Writes a model as one self-describing file, under a temporary name and renamed.
 
@@ -86,13 +86,16 @@ def save_weights(
         options: the options it was built with.
         training: anything JSON holds that says how it was trained.
         version: vidcolor's version.
-        half: store weights as float16, at half the size; running statistics stay, and what it cannot hold.
+        bits: 32, 16 or 8 for each weight: in 16 they are float16, in 8 see :mod:`vidcolor.models.packed`;
+            running statistics stay float32, and what float16 cannot hold.
 
     Raises:
         OutputError: it cannot be written; an older file is as it was.
     """
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    if half:
+    if bits == 8:
+        state = {name: part for k, v in state.items() for name, part in packed.pack(k, v).items()}
+    if bits < 32:
         state = {k: _halved(k, v) for k, v in state.items()}
     metadata = {
         "format": _FORMAT,
@@ -108,7 +111,8 @@ def save_weights(
 
 def _halved(name: str, tensor: torch.Tensor) -> torch.Tensor:
     """The tensor in float16; as it is where it is no float32, or float16 could not hold it."""
-    if tensor.dtype != torch.float32 or tensor.abs().max() > _LARGEST_HALF or "running_" in name:
+    kept = "running_" in name or packed.is_step(name)
+    if kept or tensor.dtype != torch.float32 or tensor.abs().max() > _LARGEST_HALF:
         return tensor
     return tensor.half()
 
@@ -137,8 +141,9 @@ def load_weights(path: str | os.PathLike[str]) -> LoadedModel:
                 network = converted.load_converted(words, stored.tensors())
                 return LoadedModel(network.eval(), *told, json.loads(words.get("options", "{}")))
             model = _build(file, words, stored.shapes)
-            _check_shapes(file, model, stored.shapes)
-            state = stored.tensors(unsealed=words["format"] == _UNSEALED)
+            own = {name: shape for name, shape in stored.shapes.items() if not packed.is_step(name)}
+            _check_shapes(file, model, own)
+            state = packed.unpack(stored.tensors(unsealed=words["format"] == _UNSEALED))
     except (*UNREADABLE, RecursionError) as error:
         raise ModelError(f"{str(file)!r} is not a readable weights file: {_bare(error)}.") from error
     _check_values(file, model, state)

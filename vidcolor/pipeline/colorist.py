@@ -27,7 +27,6 @@ from vidcolor.pipeline.device import (
     is_out_of_memory,
 )
 from vidcolor.pipeline.options import RunOptions
-from vidcolor.pipeline.second_look import agreed, at_second_size, second_size
 from vidcolor.pipeline.window import Window, window_in
 from vidcolor.wording import counted
 
@@ -251,22 +250,11 @@ class Colorist:
             given = (
                 None if hints is None else torch.from_numpy(self._unsaturated(hints))[None].to(self.device)
             )
-            ab = self._said(stack, given, told)
-            # What it is told of is known; a second look would only cost time.
-            size = second_size(stack.shape[-2], stack.shape[-1], self.model.multiple)
-            if hints is None and self.model.caution and size is not None:
-                other = self._said(at_second_size(stack, size), None, told)
-                ab = agreed(ab, other, self.model.caution, self.model.grain)
-        found: npt.NDArray[np.float32] = ab.cpu().numpy()
+            ab = self._infer(stack.contiguous(memory_format=torch.channels_last), given, told)
+        grain = self.model.grain
+        found: npt.NDArray[np.float32] = ab[..., ::grain, ::grain].float().cpu().numpy()
         found *= self.saturation
         return found
-
-    def _said(
-        self, pictures: torch.Tensor, hints: torch.Tensor | None, condition: torch.Tensor | None
-    ) -> torch.Tensor:
-        """ab ``(B, 2, h, w)`` float32 at the network's own grain."""
-        ab = self._infer(pictures.contiguous(memory_format=torch.channels_last), hints, condition)
-        return ab[..., :: self.model.grain, :: self.model.grain].float()
 
 
 def _alike(pictures: list[Seen]) -> Iterator[list[Seen]]:
