@@ -175,7 +175,8 @@ def _build(file: Path, metadata: dict[str, str], shapes: Mapping[str, tuple[int,
 
 
 class _NoLarger(TorchFunctionMode):
-    """Lets a network be built only as large as its weights file, whatever options that asks for."""
+    """Lets a network be built only as large as its weights file, whatever options that asks for, and without
+    drawing the values that it would begin to learn with."""
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         super().__init__()
@@ -185,6 +186,8 @@ class _NoLarger(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        if func in _DRAWN:  # what is drawn here is read from the file a moment later
+            return None
         if func in _MAKERS:
             self._tensors -= 1
             self._numbers -= _asked_for(args, kwargs or {})
@@ -193,6 +196,7 @@ class _NoLarger(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+_DRAWN = frozenset((torch.nn.init.kaiming_uniform_,))
 _MAKERS = frozenset((torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn))
 
 
