@@ -1,7 +1,7 @@
 """Calm where it is not known: colour fades where what is said of one place differs.
 
-Of a plain wall or a road that a network has not seen the like of, it says sky in one size of the picture and
-meadow in another, and another network says sand, each as loudly; of what they know they say the same.
+Of a plain wall or a road that networks have not seen the like of, one says sky and another meadow, each as
+loudly; of what they know they say the same.
 """
 
 from __future__ import annotations
