@@ -44,7 +44,7 @@ NETWORKS = (
 )
 """The recipes of each network's stages; the second begins as what the first has become."""
 STAGES = [(member, stage) for member, stages in enumerate(NETWORKS) for stage in stages]
-GAIN = 1.35
+GAIN = 1.4
 """On the colours it says (see :class:`vidcolor.models.unet.UNet`): what minimises an error is a mean of what
 is possible, and paler than each of it."""
 DOUBT = 6.0

@@ -49,9 +49,20 @@ def test_a_place_keeps_the_share_that_the_formula_says() -> None:
     ab = torch.full((1, 2, 8, 8), 3.0)
     # c = 18, d = (8 + 32) / 2 = 20
     assert torch.allclose(faded(ab, [ab + 2, ab - 4], 0.9, 1), ab / 2, atol=1e-4)
-    assert torch.allclose(faded(ab, [ab + 2, ab - 4], 1.8, 1), ab / 5, atol=1e-4)
+    assert torch.allclose(faded(ab, [ab + 2, ab - 4], 3.6, 1), ab / 9, atol=1e-4)
     assert torch.allclose(faded(ab, [ab + 2, ab - 4], 0.0, 1), ab)
     assert not faded(torch.zeros(1, 2, 8, 8), [ab], 1.0, 1).any()
+
+
+def test_what_is_said_around_a_place_counts_as_much() -> None:
+    """What networks agree on in the midst of what they do not know fades with it; what is far does not."""
+    ab = torch.full((1, 2, 24, 80), 10.0)
+    apart = ab.clone()
+    apart[..., :24] = -10.0
+    apart[..., 8:16, 8:16] = 10.0
+    left = faded(ab, [ab, apart], 6.0, 2)
+    assert left[..., 8:16, 8:16].max() < 3
+    assert torch.allclose(left[..., 36:], ab[..., 36:])
 
 
 def test_every_member_is_told_what_is_known() -> None:

@@ -31,6 +31,7 @@ from vidcolor.models.weights import LoadedModel
 from vidcolor.pipeline.anchored import Anchored
 from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.options import RunOptions
+from vidcolor.temporal.anchors import Span, halves
 from vidcolor.temporal.shots import Verdict
 
 TINY = {"codec": "ffv1", "model": "tiny", "network_size": 32, "device": "cpu"}
@@ -500,6 +501,46 @@ def test_an_accident_at_a_shots_first_frame_fades(tmp_path: Path, monkeypatch: p
     assert 0 < found[0] < 0.5 * alone[0]
     assert found[50] < 0.5 * found[10]
     assert max(np.diff(found)) < 0.5
+
+
+class Twofold(Known):
+    """Says green of the picture the first time, and red ever after."""
+
+    def ab(self, lightness: Tensor) -> Tensor:
+        chroma = torch.tensor((-30.0, 20.0) if self.calls == 1 else (30.0, 20.0))[:, None, None]
+        return chroma.expand(len(lightness), -1, *lightness.shape[-2:])
+
+
+@pytest.mark.parametrize(("model", "more"), [(ByBrightness, 0), (Twofold, 1)], ids=["sure", "undecided"])
+def test_where_two_opinions_are_unlike_a_third_is_asked_for(
+    model: type[Known], more: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, as far as the time saved allows it; besides, of 80 frames every 30th is an anchor."""
+    source = write_film(tmp_path / "a.mkv", noisy(80))
+    asked = give(monkeypatch, model())
+    chroma_of(source, tmp_path / "b.mkv", anchor_every=20)
+    assert isinstance(asked, Known)
+    assert asked.calls == 3 + more
+
+
+def test_a_hint_does_not_move_the_anchors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it does not touch stays as it was."""
+    source, hints = write_film(tmp_path / "a.mkv", noisy(80)), tmp_path / "hints.json"
+    hints.write_text('[{"time": 0, "x": 8, "y": 8, "radius": 3, "color": {"a": 60, "b": -40}}]')
+    parted = list[int]()
+
+    def noted(span: Span, size: tuple[int, int]) -> tuple[Span, Span]:
+        parted.append(span.steps[0].frame.index)
+        return halves(span, size)
+
+    monkeypatch.setattr("vidcolor.pipeline.anchored.halves", noted)
+    give(monkeypatch, Nervous())
+    chroma_of(source, tmp_path / "b.mkv", anchor_every=20)
+    alone = parted.copy()
+    assert alone
+    parted.clear()
+    chroma_of(source, tmp_path / "b.mkv", anchor_every=20, hints=hints)
+    assert parted == alone
 
 
 def test_anchors_that_agree_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from tests.temporal.drawn import as_frames, pan, spans_of, texture, window
 from vidcolor.frames import Frame
 from vidcolor.media.reader import VideoReader
 from vidcolor.motion import FlowFinder
-from vidcolor.temporal.anchors import Span, Step, carry_size, find_spans, in_shots
+from vidcolor.temporal.anchors import Budget, Span, Step, carry_size, find_spans, halves, in_shots
 from vidcolor.temporal.shots import ShotDetector
 
 SIZE = (36, 48)
@@ -155,6 +155,37 @@ def test_anchors_a_shot_saved_are_all_there_is_to_spend() -> None:
     assert len(spans) >= 90 // 12
     # Restless or not, a quarter of the time lies between two.
     assert min(len(span.steps) for span in spans[:-1]) >= 3
+
+
+def test_anchors_that_others_set_are_spent_as_well() -> None:
+    film = [window(texture(6, 48, 2000), 20 * n, 0, 48, 64) for n in range(90)]
+    budget, count = Budget(12), 0
+    numbered = ((frame, frame.index == 0) for frame in as_frames(film))
+    for _ in find_spans(numbered, (48, 64), 8, 12, budget=budget):
+        count += 1
+        if budget.has_one:
+            budget.spend()
+            count += 1
+    assert 90 // 12 <= count - 1 <= 90 / 12 + 1
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_the_halves_of_a_span_are_those_of_a_film_with_an_anchor_there(starts: bool) -> None:
+    film, first = pan(7, 60, 1, *SIZE), 0 if starts else 10
+    whole = next(span for span in spans_of(film, anchors=(first, 40)) if numbers(span)[0] == first)
+    middle = (first + 40) // 2
+    wanted = [span for span in spans_of(film, anchors=(first, middle, 40)) if first <= numbers(span)[0] < 40]
+    found = halves(whole, SIZE)
+    assert [numbers(span) for span in found] == [numbers(span) for span in wanted]
+    assert [span.starts_shot for span in found] == [starts, False]
+    assert found[0].closing is found[1].steps[0]
+    assert found[1].closing is not None
+    assert found[1].closing.frame.index == 40
+    for span, alike in zip(found, wanted, strict=True):
+        assert_ways(span)
+        for step, other in zip(span.steps, alike.steps, strict=True):
+            if step.way is not None and other.way is not None:
+                assert np.array_equal(step.way.places, other.way.places)
 
 
 @pytest.mark.parametrize("every", [1, 4, 10])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vidcolor.temporal.opinions import MOST, agreed, counted_on, weight_of
+from vidcolor.temporal.opinions import MOST, agreed, counted_on, unlikeness, weight_of
 
 SIZE = (24, 32)
 
@@ -87,3 +87,24 @@ def test_what_is_loud_or_opposed_is_not_made_strong() -> None:
     assert np.hypot(*loud[12, 16]) < 1.015 * np.hypot(50 / 3 + 20, 80 / 3)
     opposed = agreed(chroma(-6, 0), chroma(6, 0), third, plane(2), 8) - 128
     assert np.hypot(*opposed[12, 16]) <= 1.25 * 2
+
+
+@pytest.mark.parametrize("bit_depth", [8, 10])
+def test_unlike_are_colours_that_have_nothing_in_common(bit_depth: int) -> None:
+    one, other, grey = (chroma(*ab, bit_depth) for ab in ((20, 0), (0, 20), (0, 0)))
+    small = plane(1)[::2, ::2]  # belief may be of another size
+    assert unlikeness(one, one, small, bit_depth) == 0
+    assert unlikeness(one, other, small, bit_depth) == pytest.approx(1)
+    assert unlikeness(one, grey, small, bit_depth) == pytest.approx(1)
+    assert unlikeness(one, chroma(-20, 0, bit_depth), small, bit_depth) == pytest.approx(2)
+    assert unlikeness(one, chroma(10, 0, bit_depth), small, bit_depth) == pytest.approx(0.2)
+    assert unlikeness(grey, grey, small, bit_depth) == 0
+
+
+def test_only_what_is_believed_is_compared() -> None:
+    one, other = chroma(20, 0), chroma(20, 0)
+    other[:, 16:] = 90
+    belief = plane(1)
+    belief[:, 15:] = 0
+    assert unlikeness(one, other, belief, 8) == 0
+    assert unlikeness(one, other, plane(0), 8) == 0

@@ -21,15 +21,19 @@ from vidcolor.pipeline.colorist import Colorist
 from vidcolor.pipeline.likeness import reach
 from vidcolor.pipeline.prefetch import closing_stage, prefetch, setting
 from vidcolor.pipeline.retrace import alike, believed, found_again
-from vidcolor.temporal.anchors import Span, Step, carry_size, find_spans, fine_size
+from vidcolor.temporal.anchors import Budget, Span, Step, carry_size, find_spans, fine_size, halves
 from vidcolor.temporal.blend import load_blend
-from vidcolor.temporal.opinions import agreed, counted_on, weight_of
+from vidcolor.temporal.opinions import agreed, counted_on, unlikeness, weight_of
 from vidcolor.temporal.propagate import Chroma, Mixed, Propagator
 
 __all__ = ["Anchored", "ColoredAnchor"]
 
 _KNOWN = 0.9
 """From which on what was carried to a pixel is what it is."""
+_UNLIKE = 0.3
+"""How far an opinion differs from the one carried to it, from which on another one is asked for."""
+_SHORTEST_HALF = 12
+"""Frames from one anchor to the next, where one is set between for that."""
 _NOTHING = 0.02
 """Firmness that nobody sees."""
 
@@ -180,8 +184,7 @@ class Anchored:
     def _spans(self, shots: Iterable[tuple[Frame, bool]]) -> Iterator[_ColoredSpan]:
         self._refuse_long_sides()
         opening: _Decided | None = None
-        known = self._is_wanted, self._is_settled
-        for span in find_spans(self._looked_ahead(shots), self._size, self._depth, self._every, *known):
+        for span in self._found(shots):
             self._colorist.forget_before(span.steps[0].frame.time.pts)
             if opening is None:
                 opening = self._opened(span)
@@ -191,6 +194,30 @@ class Anchored:
                 closing = self._advised(span.closing, *self._kept(span, opening))
             yield _ColoredSpan(span, opening, closing)
             opening = closing
+
+    def _found(self, shots: Iterable[tuple[Frame, bool]]) -> Iterator[Span]:
+        """The film's spans; in halves where the network says another colour at the end than at the beginning:
+        one of the two may be an accident, and a third opinion tells which. What advisers say of them changes
+        nothing in that."""
+        budget = Budget(self._every)
+        known = self._is_wanted, self._is_settled
+        ahead = self._looked_ahead(shots)
+        for span in find_spans(ahead, self._size, self._depth, self._every, *known, budget):
+            if budget.has_one and self._is_undecided(span):
+                budget.spend()
+                yield from halves(span, self._size)
+            else:
+                yield span
+
+    def _is_undecided(self, span: Span) -> bool:
+        first, last = span.steps[0], span.closing
+        if last is None or len(span.steps) < 2 * _SHORTEST_HALF:
+            return False
+        if any(self._is_settled(step.frame) for step in span.steps[1:]):
+            return False
+        carried, belief = self._carrier.onto_closing(span, self._chroma(first.frame))
+        own = self._chroma(last.frame)
+        return unlikeness(own, carried, belief, self._make.output.bit_depth) > _UNLIKE
 
     def _refuse_long_sides(self) -> None:
         """Raises UsageError where chroma cannot be carried; what only passes by does not come here."""

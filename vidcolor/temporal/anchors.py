@@ -3,7 +3,8 @@
 A shot's first frame is an anchor. The next one is where much has come into the picture that the last one did
 not show, or where it is simply time; and where a shot ends with much that is new, its last frame is one, so
 that what came late is coloured from both sides too. On average there is at most one in ``every`` frames,
-besides those that start a shot: time saved in calm stretches is what restless ones spend.
+besides those that start a shot: time saved in calm stretches is what restless ones spend, and those whose
+ends are said to be of unlike colours (:func:`halves`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,17 @@ from vidcolor.motion import Flow, FlowFinder
 from vidcolor.temporal.shots import ShotDetector, small_luma
 from vidcolor.temporal.track import Small, Tracker, Way, seen_share
 
-__all__ = ["Span", "Step", "carry_size", "find_spans", "fine_size", "in_shots", "small_pictures"]
+__all__ = [
+    "Budget",
+    "Span",
+    "Step",
+    "carry_size",
+    "find_spans",
+    "fine_size",
+    "halves",
+    "in_shots",
+    "small_pictures",
+]
 
 _LONG_SIDE = 240
 """Of the pictures that motion is looked for in, in pixels."""
@@ -106,6 +117,7 @@ def find_spans(
     every: float,
     given: Callable[[Frame], bool] = lambda frame: False,
     settled: Callable[[Frame], bool] = lambda frame: False,
+    budget: Budget | None = None,
 ) -> Iterator[Span]:
     """The film's spans in order; frames wait in memory for 1½ times ``every``, and as long as a flash
     lasts, but only until they take half a GiB.
@@ -117,12 +129,26 @@ def find_spans(
         every: frames there are, on average, to an anchor.
         given: whether a frame is an anchor whatever else is.
         settled: whether only ``given`` says if a frame is one, unless it has been too long since the last.
+        budget: shared with who sets anchors of their own; None: nobody does.
     """
-    finder = _Finder(size, every)
+    finder = _Finder(size, every, budget or Budget(every))
     for frame, starts_shot in frames:
         step = Step(frame, *small_pictures(frame.luma, bit_depth, size))
         yield from finder.take(step, starts_shot, given(frame), settled(frame))
     yield from finder.end_shot()
+
+
+def halves(span: Span, size: tuple[int, int]) -> tuple[Span, Span]:
+    """A span that has a closing anchor, parted by one more in its middle; nothing was carried back yet."""
+    middle = len(span.steps) // 2
+    anchor, later = span.steps[middle], span.steps[middle + 1 :]
+    tracker = Tracker(FlowFinder(*size), anchor.picture)
+    assert span.closing is not None
+    for step in (*later, span.closing):
+        assert step.back is not None
+        assert step.forth is not None
+        step.way = tracker.step(step.picture, step.back, step.forth)
+    return Span(span.steps[:middle], anchor, span.starts_shot), Span([anchor, *later], span.closing)
 
 
 def small_pictures(luma: Plane, bit_depth: int, size: tuple[int, int]) -> tuple[Small, Small]:
@@ -138,14 +164,34 @@ def _eight_bits(plane: Plane, bit_depth: int) -> Small:
     return eight
 
 
+class Budget:
+    """Anchors that may be set before it is time for them."""
+
+    def __init__(self, every: float) -> None:
+        """``every``: frames there are, on average, to an anchor."""
+        self._every = every
+        self._saved = 1.0
+
+    def pass_frame(self) -> None:
+        """A frame was taken that starts no shot."""
+        self._saved += 1 / self._every
+
+    def spend(self) -> None:
+        """An anchor was set that starts no shot."""
+        self._saved -= 1
+
+    @property
+    def has_one(self) -> bool:
+        return self._saved >= 1
+
+
 class _Finder:
     """The span that is being filled."""
 
-    def __init__(self, size: tuple[int, int], every: float) -> None:
+    def __init__(self, size: tuple[int, int], every: float, budget: Budget) -> None:
         self._flow, self._careful = FlowFinder(*size), FlowFinder(*size, "medium")
         self._every = every
-        self._saved = 1.0
-        """Anchors that may be set before it is time for them."""
+        self._budget = budget
         self._open_end = True
         """Whether the frame taken last may still become an anchor."""
         self._span = Span()
@@ -158,7 +204,7 @@ class _Finder:
             yield from self.end_shot()
             self._open(step, starts_shot=True)
             return
-        self._saved += 1 / self._every
+        self._budget.pass_frame()
         last = self._span.steps[-1].picture
         flow = self._careful if _is_restless(self._tracker) else self._flow
         back, forth = flow(step.picture, last), flow(last, step.picture)
@@ -170,7 +216,8 @@ class _Finder:
             self._span.steps.append(step)
             self._bytes += _bytes_of(step.frame)
             return
-        self._saved -= not given
+        if not given:
+            self._budget.spend()
         self._span.closing = step
         yield self._span
         self._open(step, starts_shot=False)
@@ -180,9 +227,9 @@ class _Finder:
         span, self._tracker = self._span, None
         if not span.steps:
             return
-        may = self._open_end and self._saved >= 1 and len(span.steps) > 2
+        may = self._open_end and self._budget.has_one and len(span.steps) > 2
         if may and self._new_share(span.steps[-1]) > _NEW_AT_END:
-            self._saved -= 1
+            self._budget.spend()
             span.closing = span.steps.pop()
             yield span
             span = Span([span.closing])
@@ -203,7 +250,7 @@ class _Finder:
             return False
         if length >= _LONGEST * self._every:
             return True
-        if not early or length < _SHORTEST * self._every or self._saved < 1:
+        if not early or length < _SHORTEST * self._every or not self._budget.has_one:
             return False
         return self._new_share(step) > _NEW
 

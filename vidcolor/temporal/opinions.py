@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MOST", "agreed", "counted_on", "weight_of"]
+__all__ = ["MOST", "agreed", "counted_on", "unlikeness", "weight_of"]
 
 _Map: TypeAlias = npt.NDArray[np.float32]
 
@@ -78,6 +78,21 @@ def agreed(
     stronger = 1 + paler * loud / kept
     chroma *= (stronger * kept / (kept + 4 * doubt * _around(apart)))[..., None]
     return chroma + neutral
+
+
+def unlikeness(own: npt.NDArray[Any], carried: npt.NDArray[Any], belief: _Map, bit_depth: int) -> float:
+    """How far two opinions of one frame differ, where they are of the same things: their squared difference
+    over the sum of their squares, 0 for the same, 1 for colours that have nothing to do with each other.
+
+    Args:
+        own, carried: Cb and Cr, ``(H, W, 2)``, codes of ``bit_depth``.
+        belief: in what is carried, ``(h, w)`` in [0, 1].
+    """
+    weight: Any = cv2.resize(belief, own.shape[1::-1], interpolation=cv2.INTER_LINEAR)[..., None]
+    neutral = np.float32(2.0 ** (bit_depth - 1))
+    one, other = (said.astype(np.float32) - neutral for said in (own, carried))
+    apart, both = (float((weight * total).sum()) for total in ((one - other) ** 2, one**2 + other**2))
+    return apart / both if both else 0.0
 
 
 def _around(chroma: _Map) -> Any:
