@@ -134,8 +134,9 @@ def main() -> None:
             f"  anchored {anchored['cdc'] / truth['cdc']:5.2f}"
             f"   chroma warp error: truth {truth['stillness']:5.3f}"
             f"  frames {frames['stillness']:5.3f}  anchored {anchored['stillness']:5.3f}"
-            f" ({anchored['stillness'] / max(frames['stillness'], 1e-9):.2f})   colourfulness:"
+            f" ({anchored['stillness'] / max(frames['stillness'], 1e-9):.3f})   colourfulness:"
             f" frames {frames['colorfulness']:5.1f}  anchored {anchored['colorfulness']:5.1f}"
+            f" ({anchored['colorfulness'] / max(frames['colorfulness'], 1e-9):.3f})"
             f"   followed pixels: least {least[0]:5.3f}  frames {least[1]:5.3f}  anchored {least[2]:5.3f}",
             flush=True,
         )
