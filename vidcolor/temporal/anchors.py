@@ -47,7 +47,7 @@ _MOST_BYTES = 1 << 29
 _SHORTEST = 0.25
 _NEW = 0.3
 """Share of the picture not seen in the last anchor that asks for another."""
-_RESTLESS = 0.04
+_RESTLESS = 0.055
 """Share of a frame that is not followed from the one before, from which on the next one's motion is looked
 for more carefully, at three times the cost."""
 _NEW_AT_END = 0.08
