@@ -36,7 +36,7 @@ from clips import DATA
 from vidcolor.frames import Frame, Timestamp
 from vidcolor.pipeline.memory import hold_memory
 from vidcolor.pipeline.prefetch import prefetch
-from vidcolor.temporal.anchors import Span, carry_size, find_spans
+from vidcolor.temporal.anchors import Budget, Span, carry_size, find_spans
 from vidcolor.temporal.blend import load_blend
 from vidcolor.temporal.propagate import Mixed, Propagator
 
@@ -98,7 +98,9 @@ def ours(film: Film, interval: int, plain: bool) -> tuple[dict[int, float], floa
     started = time.perf_counter()
 
     def spans() -> Iterator[Span]:
-        for span in find_spans(stream, size, 8, float("inf"), lambda frame: frame.index % interval == 0):
+        for span in find_spans(
+            stream, size, 8, Budget(float("inf")), lambda frame: frame.index % interval == 0
+        ):
             propagator.look_onward(span)
             yield span
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from vidcolor.frames import Frame, Timestamp
-from vidcolor.temporal.anchors import Span, find_spans
+from vidcolor.temporal.anchors import Budget, Span, find_spans
 
 
 def texture(seed: int, height: int, width: int, fine: int = 6) -> np.ndarray:
@@ -89,4 +89,4 @@ def spans_of(
     """Spans of a film whose shots start at ``starts``, and that has an anchor at each of ``anchors``."""
     given: Callable[[Frame], bool] = lambda frame: frame.index in anchors  # noqa: E731
     numbered = ((frame, frame.index in starts) for frame in as_frames(pictures))
-    return list(find_spans(numbered, size or pictures[0].shape, bit_depth, every, given))
+    return list(find_spans(numbered, size or pictures[0].shape, bit_depth, Budget(every), given))

@@ -95,7 +95,7 @@ def test_every_frame_may_be_given() -> None:
 
 
 def test_no_frames_and_shots_of_one() -> None:
-    assert list(find_spans([], SIZE, 8, 4)) == []
+    assert list(find_spans([], SIZE, 8, Budget(4))) == []
     pictures = [texture(n, *SIZE) for n in range(7)]
     spans = spans_of(pictures, range(7), 4)
     assert_holds(spans, 7, range(7), 4)
@@ -103,7 +103,7 @@ def test_no_frames_and_shots_of_one() -> None:
 
 
 def test_the_first_frame_starts_a_shot_even_unsaid() -> None:
-    spans = list(find_spans(((f, False) for f in as_frames(pan(1, 3, 1, *SIZE))), SIZE, 8, 48))
+    spans = list(find_spans(((f, False) for f in as_frames(pan(1, 3, 1, *SIZE))), SIZE, 8, Budget(48)))
     assert_holds(spans, 3, (0,), 48)
 
 
@@ -161,7 +161,7 @@ def test_anchors_that_others_set_are_spent_as_well() -> None:
     film = [window(texture(6, 48, 2000), 20 * n, 0, 48, 64) for n in range(90)]
     budget, count = Budget(12), 0
     numbered = ((frame, frame.index == 0) for frame in as_frames(film))
-    for _ in find_spans(numbered, (48, 64), 8, 12, budget=budget):
+    for _ in find_spans(numbered, (48, 64), 8, budget):
         count += 1
         if budget.has_one:
             budget.spend()
@@ -200,7 +200,7 @@ def test_frames_wait_for_no_more_than_a_span(every: int) -> None:
             yield frame, frame.index in (0, 33, 60)
 
     told = 0
-    for span in find_spans(source(), SIZE, 8, every):
+    for span in find_spans(source(), SIZE, 8, Budget(every)):
         assert pulled - told <= math.ceil(1.5 * every) + 2
         told += len(span.steps)
         # The next anchor, or the next shot's first frame, and nothing after it.
@@ -219,7 +219,7 @@ def test_nothing_is_pulled_before_it_is_asked_for() -> None:
         raise AssertionError("too early")
         yield
 
-    find_spans(source(), SIZE, 8, 4)
+    find_spans(source(), SIZE, 8, Budget(4))
     in_shots((frame for frame, _ in source()), 8)
 
 
@@ -257,7 +257,7 @@ def test_frames_are_handed_on_as_they_are() -> None:
     for frame in frames:
         frame.luma.setflags(write=False)
     steps: list[Step] = []
-    for span in find_spans(((frame, frame.index == 0) for frame in frames), SIZE, 8, 4):
+    for span in find_spans(((frame, frame.index == 0) for frame in frames), SIZE, 8, Budget(4)):
         steps += span.steps
     assert all(step.frame is frame for step, frame in zip(steps, frames, strict=True))
 

@@ -202,7 +202,7 @@ class Anchored:
         budget = Budget(self._every)
         known = self._is_wanted, self._is_settled
         ahead = self._looked_ahead(shots)
-        for span in find_spans(ahead, self._size, self._depth, self._every, *known, budget):
+        for span in find_spans(ahead, self._size, self._depth, budget, *known):
             if budget.has_one and self._is_undecided(span):
                 budget.spend()
                 yield from halves(span, self._size)

@@ -114,24 +114,22 @@ def find_spans(
     frames: Iterable[tuple[Frame, bool]],
     size: tuple[int, int],
     bit_depth: int,
-    every: float,
+    budget: Budget,
     given: Callable[[Frame], bool] = lambda frame: False,
     settled: Callable[[Frame], bool] = lambda frame: False,
-    budget: Budget | None = None,
 ) -> Iterator[Span]:
-    """The film's spans in order; frames wait in memory for 1½ times ``every``, and as long as a flash
+    """The film's spans in order; frames wait in memory for 1½ times ``budget.every``, and as long as a flash
     lasts, but only until they take half a GiB.
 
     Args:
         frames: and whether each starts a shot.
         size: see :func:`carry_size`.
         bit_depth: of the luma.
-        every: frames there are, on average, to an anchor.
+        budget: what it spends; it may be shared with who sets anchors of their own.
         given: whether a frame is an anchor whatever else is.
         settled: whether only ``given`` says if a frame is one, unless it has been too long since the last.
-        budget: shared with who sets anchors of their own; None: nobody does.
     """
-    finder = _Finder(size, every, budget or Budget(every))
+    finder = _Finder(size, budget)
     for frame, starts_shot in frames:
         step = Step(frame, *small_pictures(frame.luma, bit_depth, size))
         yield from finder.take(step, starts_shot, given(frame), settled(frame))
@@ -169,12 +167,12 @@ class Budget:
 
     def __init__(self, every: float) -> None:
         """``every``: frames there are, on average, to an anchor."""
-        self._every = every
+        self.every = every
         self._saved = 1.0
 
     def pass_frame(self) -> None:
         """A frame was taken that starts no shot."""
-        self._saved += 1 / self._every
+        self._saved += 1 / self.every
 
     def spend(self) -> None:
         """An anchor was set that starts no shot."""
@@ -188,9 +186,8 @@ class Budget:
 class _Finder:
     """The span that is being filled."""
 
-    def __init__(self, size: tuple[int, int], every: float, budget: Budget) -> None:
+    def __init__(self, size: tuple[int, int], budget: Budget) -> None:
         self._flow, self._careful = FlowFinder(*size), FlowFinder(*size, "medium")
-        self._every = every
         self._budget = budget
         self._open_end = True
         """Whether the frame taken last may still become an anchor."""
@@ -243,14 +240,14 @@ class _Finder:
     def _asks(self, step: Step, *, early: bool) -> bool:
         """Whether a frame should be an anchor; ``early``: before it is time for one."""
         assert self._tracker is not None
-        length = len(self._span.steps)
-        if self._every <= 1 or self._bytes >= _MOST_BYTES:
+        length, every = len(self._span.steps), self._budget.every
+        if every <= 1 or self._bytes >= _MOST_BYTES:
             return True
         if self._tracker.doubtful:
             return False
-        if length >= _LONGEST * self._every:
+        if length >= _LONGEST * every:
             return True
-        if not early or length < _SHORTEST * self._every or not self._budget.has_one:
+        if not early or length < _SHORTEST * every or not self._budget.has_one:
             return False
         return self._new_share(step) > _NEW
 

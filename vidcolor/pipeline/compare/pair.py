@@ -18,6 +18,7 @@ from vidcolor.media.picture import upright_size
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.source import Packet, is_seekable
 from vidcolor.media.timeline import clock_text
+from vidcolor.pipeline import opening
 from vidcolor.pipeline.compare.options import CompareOptions
 from vidcolor.pipeline.compare.panels import sizes
 from vidcolor.pipeline.compare.together import (
@@ -298,8 +299,5 @@ def _shape(size: tuple[float, float]) -> str:
 
 def film_end(reader: VideoReader) -> Fraction | None:
     """When a film ends, in seconds from its beginning; None where its header does not say it itself."""
-    video = reader.video
-    if video.duration is None or video.duration.source != "from header":
-        return None
-    late = Fraction(0) if video.start is None else max(video.start - reader.begin, Fraction(0))
-    return video.duration.value + late
+    told = reader.video.duration
+    return opening.film_end(reader.video, reader.begin) if told and told.source == "from header" else None

@@ -22,7 +22,7 @@ from vidcolor.media.timeline import clock_text
 from vidcolor.pipeline.opening import film_end
 from vidcolor.pipeline.prefetch import prefetch
 from vidcolor.pipeline.preview.sights import Reducer, Sight, thinned
-from vidcolor.temporal.anchors import carry_size, find_spans, in_shots
+from vidcolor.temporal.anchors import Budget, carry_size, find_spans, in_shots
 from vidcolor.temporal.shots import are_apart
 
 __all__ = [
@@ -140,7 +140,7 @@ def _anchors(
         yield from ((frame, starts, starts) for frame, starts in shots)
         return
     size = carry_size(video.height, video.width)
-    for span in find_spans(shots, size, video.bit_depth, every):
+    for span in find_spans(shots, size, video.bit_depth, Budget(every)):
         for number, moved in enumerate(span.steps):
             yield moved.frame, span.starts_shot and number == 0, number == 0
 
