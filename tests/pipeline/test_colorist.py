@@ -164,14 +164,29 @@ def test_network_size(
     assert network_size(video(width, height, aspect=aspect), 192, multiple) == expected
 
 
-@pytest.mark.parametrize(("amx", "precision"), [(True, torch.bfloat16), (False, torch.float32)])
+@pytest.mark.parametrize(
+    ("name", "amx", "bf16", "precision"),
+    [
+        ("Intel(R) Xeon(R)", True, True, torch.bfloat16),
+        ("Intel(R) Xeon(R)", False, True, torch.float32),
+        ("AMD EPYC", False, True, torch.bfloat16),
+        ("AMD EPYC", False, False, torch.float32),
+    ],
+)
 def test_a_cpu_computes_in_bf16_only_where_it_gains_by_it(
-    monkeypatch: pytest.MonkeyPatch, amx: bool, precision: torch.dtype
+    monkeypatch: pytest.MonkeyPatch, name: str, amx: bool, bf16: bool, precision: torch.dtype
 ) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    can = {"cpu_name": name, "avx512_bf16": bf16}
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: can, raising=False)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
     assert choose_precision("auto", torch.device("cpu")) == precision
+
+
+def test_a_torch_that_does_not_know_its_cpu_computes_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_is_amx_tile_supported", "get_capabilities"):
+        monkeypatch.delattr(torch.cpu, name, raising=False)
+    assert choose_precision("auto", torch.device("cpu")) == torch.float32
 
 
 def test_ten_bit_frames_are_the_same_picture() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 
@@ -49,22 +50,26 @@ def choose_device(wanted: str) -> torch.device:
 def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
     """What to compute in: "auto" takes half precision where the hardware gains by it.
 
-    Of CPUs those with AMX: with AVX-512's bf16 alone a call takes half as long again as in fp32
-    (``benchmarks/backends.py``), and without that torch emulates it, slower still.
+    Of CPUs those with AMX, and AMD's with AVX-512's bf16, where a call takes half the time; with that
+    instruction alone other makers' took half as long again as in fp32 (``benchmarks/backends.py``), and
+    without it torch emulates bf16, slower still. By the CPU's kind, not by the clock: a film coloured twice
+    on a machine must come out the same.
     """
     named = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     if wanted in named:
         return named[wanted]
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    gains = device.type == "cpu" and torch.backends.mkldnn.is_available() and _cpu_has_amx()
+    gains = device.type == "cpu" and torch.backends.mkldnn.is_available() and _cpu_gains_by_bf16()
     return torch.bfloat16 if gains else torch.float32
 
 
-def _cpu_has_amx() -> bool:
-    # Not public API; where it is missing, fp32 is the safe answer.
-    check = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return bool(check and check())
+def _cpu_gains_by_bf16() -> bool:
+    # The first is not public, older releases lack the other; where they are missing, fp32 is the safe answer.
+    if getattr(torch.cpu, "_is_amx_tile_supported", bool)():
+        return True
+    can: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(can.get("avx512_bf16")) and str(can.get("cpu_name", "")).startswith("AMD")
 
 
 def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[object]:
