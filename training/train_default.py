@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains the default model: lays out what it learns from, then trains its two networks in six stages.
+"""Trains the default model: lays out what it learns from, then trains its two networks in eight stages.
 
     python training/train_default.py --data DATA --work FOLDER -o vidcolor/weights/default.safetensors
         [--time-limit MINUTES] [--share 0.1] [--after WEIGHTS]
@@ -7,11 +7,13 @@
 DATA holds ``photos/<source>/*.jpg`` and ``video/train/…``; ``video/demo`` is never read, and what
 ``held_out.py`` names is only measured. The stages are recipes of ``vidcolor train``: ``default`` (small
 pictures, from scratch), ``default-large`` (larger ones, from there), ``default-hinted`` (with more hints),
-``default-even`` (small sources oftener) and ``default-calm`` (a loss that counts as PSNR does); the second
-network goes on from there (``default-longer``). FOLDER keeps the pictures, the runs and their checkpoints:
-called again, it goes on where it was stopped, or was out of time. Nothing of what it learns depends on where
-that was. ``--share`` gives every stage that share of its steps. ``--after`` leaves out the stages that
-WEIGHTS, which this script wrote, have had, and goes on from there. ``write_card.py`` makes the card.
+``default-even`` (small sources oftener), ``default-calm`` (a loss that counts as PSNR does) and
+``default-longer`` (many more steps); the second network goes on from there with ``default-further`` (many
+more again) and ``default-grounds`` (plain grounds beside the rest). FOLDER keeps the pictures, the runs and
+their checkpoints: called again, it goes on where it was stopped, or was out of time. Nothing of what it
+learns depends on where that was. ``--share`` gives every stage that share of its steps. ``--after`` leaves
+out the stages that WEIGHTS, which this script wrote, have had, and goes on from there. ``write_card.py``
+makes the card.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +42,18 @@ from vidcolor.training.loop import Progress, train
 from vidcolor.training.options import load_recipe
 
 NETWORKS = (
-    ("default", "default-large", "default-hinted", "default-even", "default-calm"),
-    ("default-longer",),
+    ("default", "default-large", "default-hinted", "default-even", "default-calm", "default-longer"),
+    ("default-further", "default-grounds"),
 )
 """The recipes of each network's stages; the second begins as what the first has become."""
 STAGES = [(member, stage) for member, stages in enumerate(NETWORKS) for stage in stages]
-GAIN = 1.4
+GAIN = 1.75
 """On the colours it says (see :class:`vidcolor.models.unet.UNet`): what minimises an error is a mean of what
 is possible, and paler than each of it."""
-DOUBT = 6.0
+KNEE = 20.0
+"""Chroma of which half of the gain is left: photographs that were held out are as colourful with more of it
+on pale colours and less on others, and nearer to the truth."""
+DOUBT = 10.0
 """How far they fade where the two networks differ (:class:`vidcolor.models.ensemble.Ensemble`)."""
 SHADE = 30.0
 """Lightness below which they fade: see ``by_lightness.py``."""
@@ -59,8 +65,6 @@ FILMS = {
     "highway02.avi": ("highway", 0.5),
 }
 """Films to learn from, what their pictures are called, and how far apart these are, in seconds."""
-TITLES = 200
-"""Cards of grey text, from the second stage on: text and titles are to stay grey."""
 FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX,
          cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_SCRIPT_COMPLEX)  # fmt: skip
 LEAST_COLOR, LEAST_LIGHT = 4.0, 12.0
@@ -109,17 +113,17 @@ def extract(film: Path, folder: Path, apart: float) -> None:
                 cv2.imwrite(str(folder / name), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
 
 
-def draw_titles(folder: Path) -> Path:
-    """``folder`` with cards as ``train/titles/NNN.png``: lines of text on a plain or shaded ground, some in a
-    frame, all grey. ``test`` has two."""
+def draw(kind: str, folder: Path) -> Path:
+    """``folder`` with grey cards of a kind of :data:`CARDS` as ``train/KIND/NNN.png``; ``test`` has two."""
     if folder.exists():
         return folder
+    count, _, card = CARDS[kind]
     aside = folder.with_name(folder.name + ".part")
     shutil.rmtree(aside, ignore_errors=True)
-    for number in range(TITLES):
-        to = aside / ("test" if number < 2 else "train") / "titles"
+    for number in range(count):
+        to = aside / ("test" if number < 2 else "train") / kind
         to.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(to / f"{number:03d}.png"), title(np.random.default_rng(number)))
+        cv2.imwrite(str(to / f"{number:03d}.png"), card(np.random.default_rng(number)))
     return aside.rename(folder)
 
 
@@ -145,6 +149,48 @@ def title(rng: np.random.Generator) -> np.ndarray:
         cv2.putText(card, text, ((width - wide) // 2, down), font, size, float(ink), thick, cv2.LINE_AA)
     noise = rng.normal(0, rng.uniform(0, 8), card.shape)
     return np.clip(card + noise, 0, 255).round().astype(np.uint8)
+
+
+def ground(rng: np.random.Generator) -> np.ndarray:
+    """A card, ``(160, 160 to 284)`` uint8 grey: a road, a floor, a wall, with nothing on it that tells its
+    colour but lines, arrows, and small things with a shadow."""
+    height, width = held_out.SHORT_SIDE, int(rng.integers(160, 285))
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    card = rng.uniform(50, 225) + x * rng.uniform(-30, 30) + y * rng.uniform(-30, 30)
+    for _ in range(int(rng.integers(0, 3))):  # a wall behind a floor, a kerb
+        turn, far = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.9)
+        beyond = x * np.cos(turn) + y * np.sin(turn) > far
+        card = np.where(beyond, card + rng.uniform(-60, 60) + x * rng.uniform(-20, 20), card)
+    blotches = rng.normal(0, 1, (6, 8)) * rng.uniform(0, 12)
+    card = card + cv2.resize(blotches, (width, height), interpolation=cv2.INTER_CUBIC)
+    card = np.clip(card, 0, 255).astype(np.uint8)
+    size = np.array([width, height])
+    towards = rng.uniform(-0.5, 1.5, 2) * size  # where lines meet
+    for _ in range(int(rng.integers(0, 6))):
+        begin, ink = rng.uniform(-0.1, 1.1, 2) * size, float(rng.choice([20, 60, 200, 245]))
+        pieces, wide = int(rng.choice([1, 1, 5, 9])), int(rng.integers(1, 6))
+        for piece in range(0, pieces, 2):
+            ends = [begin + (towards - begin) * (piece + n) / pieces for n in (0, 1)]
+            line = cv2.arrowedLine if rng.random() < 0.2 else cv2.line
+            line(card, *(tuple(int(v) for v in end) for end in ends), ink, wide, cv2.LINE_AA)
+    for _ in range(int(rng.integers(0, 4))):
+        place, half = rng.uniform(0, 1, 2) * size, rng.uniform(3, 25, 2)
+        for shift, ink in ((half / 3, 30.0), (0, float(rng.uniform(20, 240)))):
+            low, high = (tuple(int(v) for v in place + shift + sign * half) for sign in (-1, 1))
+            cv2.rectangle(card, low, high, ink, -1)
+    noise = rng.normal(0, rng.uniform(0, 8), card.shape)
+    if rng.random() < 0.5:
+        noise = cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.5, 2))
+    card = np.clip(card + noise, 0, 255).round().astype(np.uint8)
+    return cv2.GaussianBlur(card, (0, 0), rng.uniform(0.3, 1.5))
+
+
+CARDS: dict[str, tuple[int, str, Callable[[np.random.Generator], np.ndarray]]] = {
+    "titles": (200, "default-large", title),
+    "grounds": (400, "default-grounds", ground),
+}
+"""Pictures that are drawn, all grey: how many, from which stage on, and by what. Text and titles are to stay
+grey, and so is what shows nothing but a plain ground."""
 
 
 def shrunk(picture: np.ndarray) -> np.ndarray:
@@ -212,7 +258,7 @@ def put_together(networks: list[Path], output: Path, training: dict[str, Any]) -
     """One weights file of all networks."""
     each = [load_weights(path) for path in networks]
     options = {
-        "members": [one.options | {"gain": GAIN, "shade": SHADE} for one in each],
+        "members": [one.options | {"gain": GAIN, "knee": KNEE, "shade": SHADE} for one in each],
         "doubt": DOUBT,
     }
     whole = create_model("ensemble", **options)
@@ -238,7 +284,7 @@ def main() -> None:
     started = time.monotonic()
     options.work.mkdir(parents=True, exist_ok=True)
     pictures = lay_out(options.data, options.work / "pictures")
-    titles = draw_titles(options.work / "titles")
+    cards = {kind: draw(kind, options.work / kind) for kind in CARDS}
     before: dict[str, Any] = {"stages": [], "seconds": 0}
     last: dict[int, Path] = {}
     if options.after is not None:
@@ -255,7 +301,8 @@ def main() -> None:
             if left <= 0:
                 break
             changes += [("run.time_limit", str(left))]
-        seen = [pictures, titles] if start is not None else [pictures]
+        begun = {stage for _, stage in STAGES[: STAGES.index((member, stage)) + 1]}
+        seen = [pictures, *(cards[kind] for kind, (_, since, _) in CARDS.items() if since in begun)]
         finished = run_stage(stage, seen, options.work, changes)
         done.append((member, stage))
         last[member] = options.work / f"{stage}.safetensors"
