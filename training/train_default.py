@@ -47,13 +47,13 @@ NETWORKS = (
 )
 """The recipes of each network's stages; the second begins as what the first has become."""
 STAGES = [(member, stage) for member, stages in enumerate(NETWORKS) for stage in stages]
-GAIN = 1.75
+GAIN = 1.9
 """On the colours it says (see :class:`vidcolor.models.unet.UNet`): what minimises an error is a mean of what
 is possible, and paler than each of it."""
 KNEE = 20.0
 """Chroma of which half of the gain is left: photographs that were held out are as colourful with more of it
 on pale colours and less on others, and nearer to the truth."""
-DOUBT = 10.0
+DOUBT = 20.0
 """How far they fade where the two networks differ (:class:`vidcolor.models.ensemble.Ensemble`)."""
 SHADE = 30.0
 """Lightness below which they fade: see ``by_lightness.py``."""

@@ -34,8 +34,6 @@ _UNLIKE = 0.3
 """How far an opinion differs from the one carried to it, from which on another one is asked for."""
 _SHORTEST_HALF = 12
 """Frames from one anchor to the next, where one is set between for that."""
-_GRAIN = (3, 3)
-"""Samples of chroma over which grain evens out."""
 _NOTHING = 0.02
 """Firmness that nobody sees."""
 
@@ -345,10 +343,7 @@ class Anchored:
         return averaged(plane, *self._fine)
 
     def _chroma(self, frame: Frame) -> Chroma:
-        """What the network says of a frame, without the frame's own grain, which would be carried as well:
-        along luma's edges colour follows grain, too."""
-        chroma: Chroma = cv2.blur(np.dstack(self._make(frame.luma, self._colorist.own(frame))), _GRAIN)
-        return chroma
+        return np.dstack(self._make(frame.luma, self._colorist.own(frame)))
 
 
 def _mixed(one: Chroma, other: Chroma, weight: _Map) -> Chroma:
