@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 import torch.nn.functional as F
 
 from vidcolor.color.bins import BIN_COUNT, bins, class_weights, nearest_bin
-from vidcolor.color.lab import rgb_to_lab
+from vidcolor.color.lab import lab_to_rgb, rgb_to_lab
 from vidcolor.errors import UsageError
+from vidcolor.metrics import colorfulness, psnr
 from vidcolor.models import spaces
 from vidcolor.training.losses import (
     Objective,
@@ -64,6 +67,50 @@ def test_a_picture_may_count_by_the_logarithm_of_its_error() -> None:
     assert objective(raw, lab).item() == pytest.approx(
         (math.log(first + 0.01) + math.log(0.02)) / 2, rel=1e-5
     )
+
+
+def pictures(count: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
+    """Lab of some pictures with colour, and what a network may say of them, over 110."""
+    noise = torch.rand((count, 3, 6, 8), generator=torch.Generator().manual_seed(0))
+    lab = rgb_to_lab(0.3 + 0.4 * noise)
+    return lab, lab[:, 1:] * 0.7 / 110
+
+
+def as_codes(lab: torch.Tensor) -> npt.NDArray[np.uint8]:
+    return (255 * lab_to_rgb(lab)).round().to(torch.uint8).permute(1, 2, 0).numpy()
+
+
+def test_srgb_counts_as_psnr_does() -> None:
+    lab, raw = pictures()
+    objective = Objective(LossOptions(name="srgb", picture_floor=1e-9), "ab")
+    expected = [
+        psnr(as_codes(torch.cat((truth[:1], 110 * found))), as_codes(truth))
+        for truth, found in zip(lab, raw, strict=True)
+    ]
+    assert -10 / math.log(10) * objective(raw, lab).item() == pytest.approx(np.mean(expected), abs=0.05)
+
+
+def test_colorfulness_is_taken_off_the_loss() -> None:
+    lab, raw = pictures()
+    plain, rewarded = (
+        Objective(LossOptions(name="srgb", colorful=worth), "ab")(raw, lab) for worth in (0, 2)
+    )
+    expected = [
+        colorfulness(as_codes(torch.cat((truth[:1], 110 * found)))) / 255
+        for truth, found in zip(lab, raw, strict=True)
+    ]
+    assert (plain - rewarded).item() == pytest.approx(2 * np.mean(expected), rel=0.03)
+
+
+@pytest.mark.parametrize("signal", [0.0, 0.5, 1.0])
+def test_srgb_has_a_gradient_at_black_at_white_and_beyond(signal: float) -> None:
+    lab = rgb_to_lab(torch.full((1, 3, 4, 4), signal))
+    for said in (0.0, 0.9):
+        raw = torch.full((1, 2, 4, 4), said, requires_grad=True)
+        Objective(LossOptions(name="srgb", picture_floor=1e-4, colorful=1.0), "ab")(raw, lab).backward()
+        assert raw.grad is not None
+        assert raw.grad.isfinite().all()
+        assert raw.grad.abs().max() > 0 or said == 0
 
 
 def test_msle_keeps_a_way_back_for_what_strayed_below() -> None:
@@ -215,6 +262,16 @@ def test_adversarial_losses() -> None:
             LossOptions(name="l1", soft=True),
             "ab",
             "'loss.soft' is for networks that speak in bins, not in ab",
+        ),
+        (
+            LossOptions(name="srgb"),
+            "cbcr",
+            "'srgb' is for networks that speak in ab, not in cbcr",
+        ),
+        (
+            LossOptions(name="huber", colorful=1.0),
+            "ab",
+            "'loss.colorful' is for the loss 'srgb', not for 'huber'",
         ),
         (
             LossOptions(name="l1", adversarial=True),

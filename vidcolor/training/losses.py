@@ -1,8 +1,9 @@
 """What a network is told it did wrong.
 
 Losses on colours compare, value for value, what a network says with the truth in the same space
-(:mod:`vidcolor.models.spaces`); cross-entropy compares logits over the 313 bins with the true ab. Each can
-weigh pixels by how rare their true colour is in the training set.
+(:mod:`vidcolor.models.spaces`), "srgb" the signal values that would be seen; cross-entropy compares logits
+over the 313 bins with the true ab. Each can weigh pixels by how rare their true colour is in the training
+set.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vidcolor.color.bins import class_weights, nearest_bin, soft_bins
+from vidcolor.color.lab import lab_to_linear_rgb
 from vidcolor.errors import UsageError
 from vidcolor.models import spaces
 from vidcolor.models.spaces import Space
@@ -34,6 +36,12 @@ __all__ = [
 ]
 
 CROSS_ENTROPY = "cross-entropy"
+SRGB = "srgb"
+
+_LEAST_CURVED = 0.0031308
+"""Light above which sRGB's curve is a power."""
+_LEAST_LIGHT = -0.02
+_GREY = 1e-5
 
 Elementwise = Callable[[Tensor, Tensor], Tensor]
 """Prediction and truth ``(B, C, h, w)`` to a loss a value, ``(B, C or 1, h, w)``."""
@@ -70,6 +78,7 @@ ON_COLORS: dict[str, Callable[[LossOptions], Elementwise]] = {
     "mse": lambda _: _mse,
     "msle": lambda _: _msle,
     "huber": lambda options: _huber(options.huber_delta),
+    SRGB: lambda _: _mse,
 }
 
 
@@ -121,16 +130,24 @@ class Objective:
         return self._options.weight * loss
 
     def _on_colors(self, raw: Tensor, lab: Tensor) -> Tensor:
-        truth = spaces.encode(self._space, lab)
+        if self._options.name == SRGB:
+            lightness = lab[:, :1]
+            raw = _signal(torch.cat((lightness, spaces.decode(self._space, raw, lightness)), 1))
+            truth = _signal(lab)
+        else:
+            truth = spaces.encode(self._space, lab)
         if self._options.blur and self._space == "cbcr":
             # The layers that it learns: the same ab is another Cb and Cr on the other side of luma's edges.
             truth = blur_color(truth, self._options.blur)
         each = ON_COLORS[self._options.name](self._options)(raw, truth)
         if self._weights is not None:
             each = each * self._weights[nearest_bin(lab[:, 1:])].unsqueeze(1)
+        loss = each.mean((1, 2, 3))
         if self._options.picture_floor:
-            return (each.mean((1, 2, 3)) + self._options.picture_floor).log().mean()
-        return each.mean()
+            loss = (loss + self._options.picture_floor).log()
+        if self._options.colorful:
+            loss = loss - self._options.colorful * _colorfulness(raw.clamp(0, 1))
+        return loss.mean()
 
     def _on_bins(self, logits: Tensor, ab: Tensor) -> Tensor:
         loss = cross_entropy(logits, ab, soft=self._options.soft, weights=self._weights)
@@ -156,6 +173,10 @@ def check(options: LossOptions, space: Space) -> None:
         raise UsageError(
             f"Loss {options.name!r} does not fit a network that speaks in {space}; take one of {fits}."
         )
+    if options.name == SRGB and space != "ab":
+        raise UsageError(f"Loss {SRGB!r} is for networks that speak in ab, not in {space}.")
+    if options.colorful and options.name != SRGB:
+        raise UsageError(f"'loss.colorful' is for the loss {SRGB!r}, not for {options.name!r}.")
     if space == "bins" and options.picture_floor:
         raise UsageError("'loss.picture_floor' is for losses on colours, not for cross-entropy.")
     if space != "bins" and (options.soft or options.distribution):
@@ -200,6 +221,24 @@ def rarity_weights(prior: Tensor, mix: float, power: float) -> Tensor:
     """Weights of the bins: those of C eq. 1 to a power, expectation 1 under the prior."""
     weights = class_weights(prior, mix) ** power
     return weights / (weights * prior).sum()
+
+
+def _signal(lab: Tensor) -> Tensor:
+    """sRGB signal values of Lab, ``(B, 3, h, w)``; with a gradient at black, too, and straight on below it,
+    but for what is far outside of what can be shown."""
+    light = lab_to_linear_rgb(lab)
+    bright = light > _LEAST_CURVED
+    curved = 1.055 * torch.where(bright, light, 1.0).pow(1 / 2.4) - 0.055  # IEC 61966-2-1
+    return torch.where(bright, curved, 12.92 * light.clamp_min(_LEAST_LIGHT))
+
+
+def _colorfulness(signal: Tensor) -> Tensor:
+    """``(B,)`` colourfulness of sRGB signal values ``(B, 3, h, w)``, as
+    :func:`vidcolor.metrics.colorfulness` over 255; with a gradient at grey, too."""
+    red, green, blue = signal.unbind(1)
+    opponents = torch.stack((red - green, (red + green) / 2 - blue), 1).flatten(2)
+    spread = opponents.var(2, correction=0).sum(1)
+    return (spread + _GREY).sqrt() + 0.3 * (opponents.mean(2).square().sum(1) + _GREY).sqrt()
 
 
 def blur_color(ab: Tensor, sigma: float) -> Tensor:

@@ -108,7 +108,8 @@ class LossOptions:
     """What the network is told it did wrong; see :mod:`vidcolor.training.losses`."""
 
     name: str = "huber"
-    """"l2", "l1", "mse", "msle", "huber" for networks that speak in colours, "cross-entropy" for bins."""
+    """"l2", "l1", "mse", "msle", "huber" for networks that speak in colours, "srgb" for those that speak in
+    ab, "cross-entropy" for bins."""
     huber_delta: float = number(0.23, above=0)
     """Where the Huber loss becomes straight, in the network's own units; 0.23 is 25 units of ab."""
     rarity: float = number(0.0, least=0, most=1)
@@ -122,6 +123,10 @@ class LossOptions:
     """Above 0, the loss of a picture is the logarithm of its mean loss plus this, in the network's own
     units: as PSNR counts, so that halving a small error is worth as much as halving a large one. Only with a
     loss on colours."""
+    colorful: float = number(0.0, least=0)
+    """What a picture's colourfulness is worth: this, times its colourfulness (Hasler and Süsstrunk's over
+    255), is taken off its loss. What errs least is paler than the truth, most where least is known; this
+    asks for colour where it costs least. Only with "srgb"."""
     soft: bool = False
     """Cross-entropy against the 10 nearest bins (E6) instead of the nearest one."""
     blur: float = number(0.0, least=0)
