@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains the default model: lays out what it learns from, then trains its two networks in eight stages.
+"""Trains the default model: lays out what it learns from, then trains its two networks in ten stages.
 
     python training/train_default.py --data DATA --work FOLDER -o vidcolor/weights/default.safetensors
         [--time-limit MINUTES] [--share 0.1] [--after WEIGHTS]
@@ -9,11 +9,11 @@ DATA holds ``photos/<source>/*.jpg`` and ``video/train/…``; ``video/demo`` is 
 pictures, from scratch), ``default-large`` (larger ones, from there), ``default-hinted`` (with more hints),
 ``default-even`` (small sources oftener), ``default-calm`` (a loss that counts as PSNR does) and
 ``default-longer`` (many more steps); the second network goes on from there with ``default-further`` (many
-more again) and ``default-grounds`` (plain grounds beside the rest). FOLDER keeps the pictures, the runs and
-their checkpoints: called again, it goes on where it was stopped, or was out of time. Nothing of what it
-learns depends on where that was. ``--share`` gives every stage that share of its steps. ``--after`` leaves
-out the stages that WEIGHTS, which this script wrote, have had, and goes on from there. ``write_card.py``
-makes the card.
+more again) and ``default-grounds`` (plain grounds beside the rest). At the end both learn where colour costs
+least: ``default-vivid``, ``default-vivid-second``. FOLDER keeps the pictures, the runs and their checkpoints:
+called again, it goes on where it was stopped, or was out of time. Nothing of what it learns depends on where
+that was. ``--share`` gives every stage that share of its steps. ``--after`` leaves out the stages that
+WEIGHTS, which this script wrote, have had, and goes on from there. ``write_card.py`` makes the card.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import cv2
@@ -41,19 +41,29 @@ from vidcolor.models.weights import load_weights, save_weights
 from vidcolor.training.loop import Progress, train
 from vidcolor.training.options import load_recipe
 
-NETWORKS = (
-    ("default", "default-large", "default-hinted", "default-even", "default-calm", "default-longer"),
-    ("default-further", "default-grounds"),
+
+class Stage(NamedTuple):
+    recipe: str
+    member: int
+    """Which network it trains, from 0 on; the second begins as what the first has become by then."""
+    cards: tuple[str, ...] = ()
+    """Kinds of :data:`CARDS` that it learns from beside the pictures."""
+
+
+STAGES = (
+    Stage("default", 0),
+    *(Stage(f"default-{name}", 0, ("titles",)) for name in ("large", "hinted", "even", "calm", "longer")),
+    Stage("default-further", 1, ("titles",)),
+    Stage("default-grounds", 1, ("titles", "grounds")),
+    Stage("default-vivid", 0, ("titles",)),
+    Stage("default-vivid-second", 1, ("titles", "grounds")),
 )
-"""The recipes of each network's stages; the second begins as what the first has become."""
-STAGES = [(member, stage) for member, stages in enumerate(NETWORKS) for stage in stages]
-GAIN = 1.9
-"""On the colours it says (see :class:`vidcolor.models.unet.UNet`): what minimises an error is a mean of what
-is possible, and paler than each of it."""
-KNEE = 20.0
-"""Chroma of which half of the gain is left: photographs that were held out are as colourful with more of it
-on pale colours and less on others, and nearer to the truth."""
-DOUBT = 20.0
+"""In the order they are run. The first network is not shown grounds: there it says what the second does not,
+and of what is like them as well."""
+GAIN = 1.27
+"""On the colours it says (see :class:`vidcolor.models.unet.UNet`): where the networks differ colour fades,
+and this makes up for it."""
+DOUBT = 22.0
 """How far they fade where the two networks differ (:class:`vidcolor.models.ensemble.Ensemble`)."""
 SHADE = 30.0
 """Lightness below which they fade: see ``by_lightness.py``."""
@@ -117,7 +127,7 @@ def draw(kind: str, folder: Path) -> Path:
     """``folder`` with grey cards of a kind of :data:`CARDS` as ``train/KIND/NNN.png``; ``test`` has two."""
     if folder.exists():
         return folder
-    count, _, card = CARDS[kind]
+    count, card = CARDS[kind]
     aside = folder.with_name(folder.name + ".part")
     shutil.rmtree(aside, ignore_errors=True)
     for number in range(count):
@@ -185,12 +195,12 @@ def ground(rng: np.random.Generator) -> np.ndarray:
     return cv2.GaussianBlur(card, (0, 0), rng.uniform(0.3, 1.5))
 
 
-CARDS: dict[str, tuple[int, str, Callable[[np.random.Generator], np.ndarray]]] = {
-    "titles": (200, "default-large", title),
-    "grounds": (400, "default-grounds", ground),
+CARDS: dict[str, tuple[int, Callable[[np.random.Generator], np.ndarray]]] = {
+    "titles": (200, title),
+    "grounds": (400, ground),
 }
-"""Pictures that are drawn, all grey: how many, from which stage on, and by what. Text and titles are to stay
-grey, and so is what shows nothing but a plain ground."""
+"""Pictures that are drawn, all grey: how many, and by what. Text and titles are to stay grey, and so is what
+shows nothing but a plain ground."""
 
 
 def shrunk(picture: np.ndarray) -> np.ndarray:
@@ -216,11 +226,9 @@ def tell(progress: Progress) -> None:
               f"loss {progress.loss:.4f}, {progress.psnr or 0:.2f} dB", flush=True)  # fmt: skip
 
 
-def summary(
-    work: Path, pictures: Path, before: dict[str, Any], done: list[tuple[int, str]]
-) -> dict[str, Any]:
+def summary(work: Path, pictures: Path, before: dict[str, Any], done: list[Stage]) -> dict[str, Any]:
     """What the weights file says of all stages together, those ``before`` this run as well."""
-    stages = [(member, load_weights(work / f"{stage}.safetensors").training) for member, stage in done]
+    stages = [(stage.member, load_weights(work / f"{stage.recipe}.safetensors").training) for stage in done]
     told = [{"network": 1} | stage for stage in before["stages"]]
     for member, stage in stages:
         recipe = stage["recipe"]
@@ -258,7 +266,7 @@ def put_together(networks: list[Path], output: Path, training: dict[str, Any]) -
     """One weights file of all networks."""
     each = [load_weights(path) for path in networks]
     options = {
-        "members": [one.options | {"gain": GAIN, "knee": KNEE, "shade": SHADE} for one in each],
+        "members": [one.options | {"gain": GAIN, "shade": SHADE} for one in each],
         "doubt": DOUBT,
     }
     whole = create_model("ensemble", **options)
@@ -289,11 +297,11 @@ def main() -> None:
     last: dict[int, Path] = {}
     if options.after is not None:
         before, last = load_weights(options.after).training, taken_apart(options.after, options.work)
-    done: list[tuple[int, str]] = []
-    for member, stage in STAGES[len(before["stages"]) :]:
-        steps = max(round(load_recipe(stage).run.steps * options.share), 1)
+    done: list[Stage] = []
+    for stage in STAGES[len(before["stages"]) :]:
+        steps = max(round(load_recipe(stage.recipe).run.steps * options.share), 1)
         changes = [("run.steps", str(steps))]
-        start = last.get(member, last.get(0))
+        start = last.get(stage.member, last.get(0))
         if start is not None:
             changes += [("model.weights", str(start))]
         if options.time_limit is not None:
@@ -301,11 +309,10 @@ def main() -> None:
             if left <= 0:
                 break
             changes += [("run.time_limit", str(left))]
-        begun = {stage for _, stage in STAGES[: STAGES.index((member, stage)) + 1]}
-        seen = [pictures, *(cards[kind] for kind, (_, since, _) in CARDS.items() if since in begun)]
-        finished = run_stage(stage, seen, options.work, changes)
-        done.append((member, stage))
-        last[member] = options.work / f"{stage}.safetensors"
+        finished = run_stage(stage.recipe, [pictures, *(cards[kind] for kind in stage.cards)], options.work,
+                             changes)  # fmt: skip
+        done.append(stage)
+        last[stage.member] = options.work / f"{stage.recipe}.safetensors"
         if not finished:
             break
     if not done:
