@@ -60,10 +60,12 @@ STAGES = (
 )
 """In the order they are run. The first network is not shown grounds: there it says what the second does not,
 and of what is like them as well."""
-GAIN = 1.27
+GAIN = 1.6
 """On the colours it says (see :class:`vidcolor.models.unet.UNet`): where the networks differ colour fades,
 and this makes up for it."""
-DOUBT = 22.0
+KNEE = 20.0
+"""Chroma of which half of the gain is left: where they are loud they mostly agree, and are loud enough."""
+DOUBT = 28.0
 """How far they fade where the two networks differ (:class:`vidcolor.models.ensemble.Ensemble`)."""
 SHADE = 30.0
 """Lightness below which they fade: see ``by_lightness.py``."""
@@ -266,7 +268,7 @@ def put_together(networks: list[Path], output: Path, training: dict[str, Any]) -
     """One weights file of all networks."""
     each = [load_weights(path) for path in networks]
     options = {
-        "members": [one.options | {"gain": GAIN, "shade": SHADE} for one in each],
+        "members": [one.options | {"gain": GAIN, "knee": KNEE, "shade": SHADE} for one in each],
         "doubt": DOUBT,
     }
     whole = create_model("ensemble", **options)
