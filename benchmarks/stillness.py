@@ -9,7 +9,8 @@ warp error of chroma alone, in codes, along motion measured on the luma; colourf
 
 The least: the warp error of colour that follows that very motion. The anchored colours of one frame of every
 second are moved along it, each time from that frame; of pixels that can be followed so far, beside what the
-two runs have on the same pixels. It is the measure's own: moving colour by parts of a pixel changes it.
+two runs have on the same pixels. It is the measure's own: moving colour by parts of a pixel changes it. In
+whole codes: the same, rounded to 8 bits at the film's own size, as a film of 8 bits has to be.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import vidcolor
 from vidcolor.color.resize import shrink
 from vidcolor.evaluation.film import evaluate_pair
 from vidcolor.metrics import Motion, MotionTracker
-from vidcolor.motion import follow, grid, warp
+from vidcolor.motion import follow, grid, scaled, warp
 from vidcolor.pipeline.options import RunOptions
 
 CODEC = {"codec": "ffv1"}
@@ -60,19 +61,24 @@ def rate_of(path: Path) -> float:
         return float(film.streams.video[0].average_rate or 25)
 
 
-def small_planes(path: Path) -> list[np.ndarray]:
-    """Y′, Cb and Cr of each frame, ``(h, w, 3)`` float32 codes, as the evaluation measures them."""
+def planes_of(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Y′ of each frame as the evaluation measures it, ``(h, w)``, and Cb and Cr as the film has them,
+    ``(H / 2, W / 2, 2)`` uint8."""
     found = []
     with av.open(str(path)) as film:
         for frame in film.decode(video=0):
             height, width = frame.height, frame.width
             scale = min(1.0, MOTION_SIDE / max(height, width))
-            size = max(round(height * scale), 1), max(round(width * scale), 1)
             codes = frame.to_ndarray()  # planar 4:2:0
             chroma = codes[height:].reshape(2, height // 2, width // 2)
-            luma = shrink(codes[:height], *size)
-            found.append(np.dstack((luma, *(shrink(plane.astype(np.float32), *size) for plane in chroma))))
+            luma = shrink(codes[:height], max(round(height * scale), 1), max(round(width * scale), 1))
+            found.append((luma, np.dstack(list(chroma))))
     return found
+
+
+def as_measured(chroma: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Cb and Cr, ``(h, w, 2)`` float32 codes, as the evaluation measures them."""
+    return np.dstack([shrink(plane.astype(np.float32), *size) for plane in np.moveaxis(chroma, 2, 0)])
 
 
 def chroma_error(chroma: np.ndarray, before: np.ndarray, motion: Motion, where: np.ndarray) -> float:
@@ -81,27 +87,29 @@ def chroma_error(chroma: np.ndarray, before: np.ndarray, motion: Motion, where: 
 
 
 def least_error(films: Sequence[Path], again: int) -> list[float]:
-    """Warp error of chroma of the last film's colour moved along the measured motion, and of each film on the
-    same pixels; the motion starts anew every ``again`` frames."""
-    planes = [small_planes(path) for path in films]
+    """Warp error of chroma of the last film's colour moved along the measured motion, of the same in whole
+    codes, and of each film on the same pixels; the motion starts anew every ``again`` frames."""
+    planes = [planes_of(path) for path in films]
     tracker, sums = MotionTracker(), []
-    height, width = planes[0][0].shape[:2]
+    height, width = size = planes[0][0][0].shape
     before: list[np.ndarray] = []
     for number, pictures in enumerate(zip(*planes, strict=True)):
-        chroma = [picture[..., 1:] for picture in pictures]
-        motion = tracker.add(pictures[0][..., 0].astype(np.uint8))
+        chroma = [as_measured(whole, size) for _, whole in pictures]
+        motion = tracker.add(pictures[0][0].astype(np.uint8))
         if motion is None or number % again == 0:
-            start, places = chroma[-1], grid(height, width).copy()
-            sure, exact = np.ones((height, width), np.float32), chroma[-1]
+            start, large = chroma[-1], pictures[-1][1].astype(np.float32)
+            places, sure = grid(height, width).copy(), np.ones((height, width), np.float32)
+            moved = [start, start]
         else:
             at = follow(motion.flow)
             places, sure = warp(places, at), warp(sure, at, outside=0.0) * motion.visible
-            last, exact = exact, warp(start, places)
+            codes = np.rint(warp(large, scaled(places, *large.shape[:2])))
+            last, moved = moved, [warp(start, places), as_measured(codes, size)]
             if (where := sure > 0.99).any():
-                pairs = [(exact, last), *zip(chroma, before, strict=True)]
+                pairs = zip((*moved, *chroma), (*last, *before), strict=True)
                 sums.append([chroma_error(*pair, motion, where) for pair in pairs])
         before = chroma
-    return [float(mean) for mean in np.mean(sums, axis=0)] if sums else [float("nan")] * (1 + len(films))
+    return [float(mean) for mean in np.mean(sums, axis=0)] if sums else [float("nan")] * (2 + len(films))
 
 
 def main() -> None:
@@ -137,7 +145,8 @@ def main() -> None:
             f" ({anchored['stillness'] / max(frames['stillness'], 1e-9):.3f})   colourfulness:"
             f" frames {frames['colorfulness']:5.1f}  anchored {anchored['colorfulness']:5.1f}"
             f" ({anchored['colorfulness'] / max(frames['colorfulness'], 1e-9):.3f})"
-            f"   followed pixels: least {least[0]:5.3f}  frames {least[1]:5.3f}  anchored {least[2]:5.3f}",
+            f"   followed pixels: least {least[0]:5.3f}  in whole codes {least[1]:5.3f}"
+            f"  frames {least[2]:5.3f}  anchored {least[3]:5.3f}",
             flush=True,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vidcolor.temporal.opinions import MOST, agreed, counted_on, unlikeness, weight_of
+from vidcolor.temporal.opinions import MOST, agreed, counted_on, unlikeness, weight_of, without_grain
 
 SIZE = (24, 32)
 
@@ -108,3 +108,21 @@ def test_only_what_is_believed_is_compared() -> None:
     belief[:, 15:] = 0
     assert unlikeness(one, other, belief, 8) == 0
     assert unlikeness(one, other, plane(0), 8) == 0
+
+
+@pytest.mark.parametrize("bit_depth", [8, 10])
+def test_grain_goes_and_edges_stay(bit_depth: int) -> None:
+    unit = 2 ** (bit_depth - 8)
+    clean = chroma(-10, 20, bit_depth).copy()
+    clean[:, 16:] = chroma(30, -5, bit_depth)[:, 16:]
+    grainy = clean + np.random.default_rng(0).integers(-unit, unit + 1, clean.shape).astype(clean.dtype)
+    found = without_grain(grainy, 3, bit_depth)
+    assert found.dtype == clean.dtype
+    off = np.abs(found.astype(float) - clean) / unit
+    assert off.mean() < 0.4 * np.abs(grainy.astype(float) - clean).mean() / unit
+    assert off[:, 14:18].max() <= 1.5  # beside the edge as well
+
+
+def test_grain_stays_where_nothing_is_asked() -> None:
+    grainy = np.random.default_rng(1).integers(0, 256, (*SIZE, 2)).astype(np.uint8)
+    assert without_grain(grainy, 0, 8) is grainy

@@ -23,7 +23,7 @@ from vidcolor.pipeline.prefetch import closing_stage, prefetch, setting
 from vidcolor.pipeline.retrace import alike, believed, found_again
 from vidcolor.temporal.anchors import Budget, Span, Step, carry_size, find_spans, fine_size, halves
 from vidcolor.temporal.blend import load_blend
-from vidcolor.temporal.opinions import agreed, counted_on, unlikeness, weight_of
+from vidcolor.temporal.opinions import agreed, counted_on, unlikeness, weight_of, without_grain
 from vidcolor.temporal.propagate import Chroma, Mixed, Propagator
 
 __all__ = ["Anchored", "ColoredAnchor"]
@@ -40,6 +40,9 @@ _NOTHING = 0.02
 _SLACK = 0.5
 """Codes that chroma may lie off what is wanted, more than rounding does, to stay as it was the frame before,
 at full smoothing."""
+
+_GRAIN = 6.0
+"""Codes between neighbours that are smoothed out of an opinion (:func:`without_grain`), at full smoothing."""
 
 _DECIDED_AHEAD = 4
 """Frames whose colour is decided, waiting to be brought to their size."""
@@ -114,7 +117,7 @@ class Anchored:
             precision=colorist.precision,
             smooth=smooth,
         )
-        self._slack = _SLACK * smooth
+        self._slack, self._grain = _SLACK * smooth, _GRAIN * smooth
         self._shown: tuple[Plane, Plane] | None = None
         """The chroma planes of the frame before."""
         self._given: tuple[int, _Decided] | None = None
@@ -343,7 +346,8 @@ class Anchored:
         return averaged(plane, *self._fine)
 
     def _chroma(self, frame: Frame) -> Chroma:
-        return np.dstack(self._make(frame.luma, self._colorist.own(frame)))
+        said: Chroma = np.dstack(self._make(frame.luma, self._colorist.own(frame)))
+        return without_grain(said, self._grain, self._make.output.bit_depth)
 
 
 def _mixed(one: Chroma, other: Chroma, weight: _Map) -> Chroma:

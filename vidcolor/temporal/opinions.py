@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MOST", "agreed", "counted_on", "unlikeness", "weight_of"]
+__all__ = ["MOST", "agreed", "counted_on", "unlikeness", "weight_of", "without_grain"]
 
 _Map: TypeAlias = npt.NDArray[np.float32]
 
@@ -26,6 +26,28 @@ _STRONGER = 0.25
 _LEAST = 1e-3
 _NEAR = 9
 """Samples over which chroma and its differences are averaged."""
+_GRAIN = 2.0
+"""σ of what is smoothed as grain, in samples."""
+
+
+def without_grain(chroma: npt.NDArray[Any], edge: float, bit_depth: int) -> Any:
+    """An opinion without what nobody sees in it: differences of a few codes between neighbours.
+
+    Chroma follows luma's texture down to single codes, and each such step, moved by parts of a sample and
+    rounded anew in every frame, trembles. What is an edge stays (bilateral filter, Tomasi and Manduchi 1998).
+
+    Args:
+        chroma: Cb and Cr, ``(H, W, 2)`` codes of ``bit_depth``.
+        edge: σ of the differences that are smoothed, in 8-bit codes; 0: nothing is.
+
+    Returns:
+        ``(H, W, 2)`` codes, as they came.
+    """
+    if not edge:
+        return chroma
+    planes = cv2.split(chroma.astype(np.float32))
+    smooth = [cv2.bilateralFilter(plane, -1, edge * 2 ** (bit_depth - 8), _GRAIN) for plane in planes]
+    return np.rint(cv2.merge(smooth)).astype(chroma.dtype)
 
 
 def weight_of(belief: _Map, votes: _Map, foreseen: _Map) -> _Map:
