@@ -121,6 +121,7 @@ def test_grain_goes_and_edges_stay(bit_depth: int) -> None:
     off = np.abs(found.astype(float) - clean) / unit
     assert off.mean() < 0.4 * np.abs(grainy.astype(float) - clean).mean() / unit
     assert off[:, 14:18].max() <= 1.5  # beside the edge as well
+    assert np.abs(found.astype(int) - grainy).max() <= unit
 
 
 def test_grain_stays_where_nothing_is_asked() -> None:

@@ -41,7 +41,7 @@ _SLACK = 0.5
 """Codes that chroma may lie off what is wanted, more than rounding does, to stay as it was the frame before,
 at full smoothing."""
 
-_GRAIN = 6.0
+_GRAIN = 8.0
 """Codes between neighbours that are smoothed out of an opinion (:func:`without_grain`), at full smoothing."""
 
 _DECIDED_AHEAD = 4

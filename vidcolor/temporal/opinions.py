@@ -26,15 +26,16 @@ _STRONGER = 0.25
 _LEAST = 1e-3
 _NEAR = 9
 """Samples over which chroma and its differences are averaged."""
-_GRAIN = 2.0
-"""σ of what is smoothed as grain, in samples."""
+_GRAIN, _GRAIN_SIDE = 3.0, 9
+"""σ of what is smoothed as grain, and side of the windows that are looked at for it, in samples."""
 
 
 def without_grain(chroma: npt.NDArray[Any], edge: float, bit_depth: int) -> Any:
     """An opinion without what nobody sees in it: differences of a few codes between neighbours.
 
     Chroma follows luma's texture down to single codes, and each such step, moved by parts of a sample and
-    rounded anew in every frame, trembles. What is an edge stays (bilateral filter, Tomasi and Manduchi 1998).
+    rounded anew in every frame, trembles. What is an edge stays (bilateral filter, Tomasi and Manduchi 1998),
+    and no sample changes by more than a code of 8 bits.
 
     Args:
         chroma: Cb and Cr, ``(H, W, 2)`` codes of ``bit_depth``.
@@ -45,9 +46,12 @@ def without_grain(chroma: npt.NDArray[Any], edge: float, bit_depth: int) -> Any:
     """
     if not edge:
         return chroma
-    planes = cv2.split(chroma.astype(np.float32))
-    smooth = [cv2.bilateralFilter(plane, -1, edge * 2 ** (bit_depth - 8), _GRAIN) for plane in planes]
-    return np.rint(cv2.merge(smooth)).astype(chroma.dtype)
+    unit = 2 ** (bit_depth - 8)
+    codes = chroma.astype(np.float32)
+    smooth = cv2.merge(
+        [cv2.bilateralFilter(plane, _GRAIN_SIDE, edge * unit, _GRAIN) for plane in cv2.split(codes)]
+    )
+    return np.rint(np.clip(smooth, codes - unit, codes + unit)).astype(chroma.dtype)
 
 
 def weight_of(belief: _Map, votes: _Map, foreseen: _Map) -> _Map:
