@@ -26,7 +26,6 @@ from vidcolor.models.converted import convert
 EXTRACTOR = "test_resnet" if importlib.util.find_spec("timm") else "none"
 OPTIONS: dict[str, dict[str, Any]] = {
     # What makes a large model small and its answer smooth; one that is not here is built as it is.
-    "ensemble": {"doubt": 1.0},  # what has learnt nothing agrees on nothing, and would say nothing
     "light": {"decoding": "mean"},  # its own takes the likeliest bins: a rounding can choose others
     "fusion": {"extractor": EXTRACTOR, "extractor_size": 32, "pretrained": False},
     "twostream": {"global_size": 32},

@@ -58,9 +58,9 @@ def test_what_is_known_beside_the_picture_reaches_it() -> None:
     assert not torch.allclose(told, converted.infer(pictures()), atol=0.1)
 
 
-def test_hints_of_a_network_with_gain_knee_and_shade_come_out_as_by_torch() -> None:
+def test_hints_of_a_network_with_gain_and_shade_come_out_as_by_torch() -> None:
     need("openvino")
-    model = small_unet(gain=1.5, knee=20, shade=30)
+    model = small_unet(gain=1.5, shade=30)
     hints = torch.tensor([60.0, 40.0, 1.0]).view(1, 3, 1, 1).repeat(2, 1, 48, 64)
     told = convert(model).infer(pictures(), hints)
     assert torch.allclose(told, model.infer(pictures(), hints), atol=0.01)

@@ -15,7 +15,7 @@ from tests.models.test_converted import small_unet
 from vidcolor.cli import main
 from vidcolor.models import create_model, load_weights, save_weights
 from vidcolor.models.converted import Converted
-from vidcolor.models.ensemble import Ensemble
+from vidcolor.models.unet import UNet
 from vidcolor.training.data import lab_of_codes, read_pixels
 
 
@@ -76,19 +76,18 @@ def test_int8_is_near_and_the_same_when_made_again(
     assert torch.equal(load_weights(file).model.infer(shown), loaded.model.infer(shown))
 
 
-def test_what_networks_say_is_put_together_exactly(data: Path, tmp_path: Path) -> None:
+def test_what_becomes_of_what_a_network_says_is_exact(data: Path, tmp_path: Path) -> None:
     need("nncf", "openvino")
     torch.manual_seed(4)
-    file, options = tmp_path / "two.safetensors", {"members": [{"widths": [8, 12]}] * 2}
-    model = create_model("ensemble", **options)
-    assert isinstance(model, Ensemble)
-    for network in model.networks:
-        torch.nn.init.normal_(network.head.weight, std=0.2)
-    save_weights(file, model, name="ensemble", options=options, version="9")
+    file, options = tmp_path / "calm.safetensors", {"widths": [8, 12], "gain": 0.5, "shade": 30}
+    model = create_model("unet", **options)
+    assert isinstance(model, UNet)
+    torch.nn.init.normal_(model.head.weight, std=0.2)
+    save_weights(file, model, name="unet", options=options, version="9")
     assert main(["quantize", str(file), "-d", str(data), "--samples", "8"]) == 0
-    # Of a flat picture both say little: where that is rounded to nothing, nothing may be divided by it.
+    # Of a flat picture it says little, and in the dark next to nothing.
     grey = torch.cat([torch.full((1, 1, 48, 64), level) for level in (0.0, 3.0, 50.0, 100.0)])
-    small = load_weights(file.with_name("two.int8.safetensors")).model
+    small = load_weights(file.with_name("calm.int8.safetensors")).model
     found, wanted = small.infer(grey), load_weights(file).model.infer(grey)
     assert found.isfinite().all()
     assert (found - wanted).abs().mean() < 0.2 * wanted.abs().mean()

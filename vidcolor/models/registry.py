@@ -81,7 +81,6 @@ _EXTRAS = {"encoders": "timm"}
 
 _ENTRIES = (
     ModelEntry("unet", "our own U-Net; takes hints", "vidcolor.models.unet:UNet", True),
-    ModelEntry("ensemble", "U-Nets that are asked together", "vidcolor.models.ensemble:Ensemble", True),
     ModelEntry(
         "simple", "simple ConvNet, regression; paper A (A1)", "vidcolor.models.convnet:SimpleConvNet", True
     ),

@@ -22,8 +22,6 @@ __all__ = ["UNet"]
 _LEAST_LEFT = 1 / 3
 """Share of colour left by the shade below which what it is told fades, too: a network that is told more than
 it has ever seen says anything."""
-_TURNS = 4
-"""In which what becomes of a colour is undone, each a quarter of the error of the one before, about."""
 
 
 class Block(nn.Sequential):
@@ -80,8 +78,6 @@ class UNet(ColorModel):
         metadata: whether it can be told when and where a picture was taken (D4).
         gain: factor on the ab it gives; the losses see what it was before. A network that minimises an
             error gives a mean of what is possible, and a mean is calmer than each of them.
-        knee: chroma, in Lab units, of which half of the gain is left, and of more colourful ones less: where
-            a network is loud, it is sure, and says what it means; 0: the gain is the same for all.
         shade: lightness L below which the ab it gives fades, in proportion to it, to none at black; 0:
             nowhere. In the dark little can be known of colour, and in units of ab much is said.
 
@@ -100,17 +96,14 @@ class UNet(ColorModel):
         labels: Sequence[str] = (),
         metadata: bool = False,
         gain: float = 1.0,
-        knee: float = 0.0,
         shade: float = 0.0,
     ) -> None:
         super().__init__()
         if isinstance(gain, bool) or not isinstance(gain, int | float) or not 0 < gain <= 3:
             raise UsageError(f"gain must be a number above 0 and at most 3, not {gain!r}.")
-        if isinstance(knee, bool) or not isinstance(knee, int | float) or not 0 <= knee <= 200:
-            raise UsageError(f"knee must be a chroma from 0 to 200, not {knee!r}.")
         if isinstance(shade, bool) or not isinstance(shade, int | float) or not 0 <= shade <= 100:
             raise UsageError(f"shade must be a lightness from 0 to 100, not {shade!r}.")
-        self.gain, self.knee, self.shade = gain, float(knee), float(shade)
+        self.gain, self.shade = gain, float(shade)
         self.labels, self.takes_metadata = tuple(labels), metadata
         self.multiple = 2 ** len(widths)
         self.stem = nn.Conv2d(4, widths[0], 4, 2, 1)
@@ -153,13 +146,7 @@ class UNet(ColorModel):
 
     def to_ab(self, raw: Tensor, lightness: Tensor) -> Tensor:
         ab = super().to_ab(raw, lightness)
-        return self._gain_of(ab) * self._left_at(lightness) * ab
-
-    def _gain_of(self, ab: Tensor) -> Tensor | float:
-        """The gain on colours that the network says."""
-        if not self.knee or self.gain == 1:
-            return self.gain
-        return 1 + (self.gain - 1) / (1 + ab.square().sum(1, keepdim=True) / self.knee**2)
+        return self.gain * self._left_at(lightness) * ab
 
     def _left_at(self, lightness: Tensor) -> Tensor:
         """The share of colour that the shade leaves."""
@@ -168,11 +155,8 @@ class UNet(ColorModel):
     def ab_at_grain(self, lightness: Tensor, hints: Tensor | None, condition: Tensor | None) -> Tensor:
         if hints is not None and (self.gain != 1 or self.shade):
             # As it would say them itself: what it is told comes out as it was told, but in the very dark.
-            told = hints[:, :2] / self._left_at(lightness).clamp_min(_LEAST_LEFT)
-            said = told
-            for _ in range(_TURNS if self.knee else 1):
-                said = told / self._gain_of(said)
-            hints = torch.cat((said, hints[:, 2:]), 1)
+            told = hints[:, :2] / (self.gain * self._left_at(lightness).clamp_min(_LEAST_LEFT))
+            hints = torch.cat((told, hints[:, 2:]), 1)
         return super().ab_at_grain(lightness, hints, condition)
 
     @staticmethod

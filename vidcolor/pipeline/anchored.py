@@ -37,11 +37,11 @@ _SHORTEST_HALF = 12
 _NOTHING = 0.02
 """Firmness that nobody sees."""
 
-_SLACK = 0.5
+_SLACK = 0.8
 """Codes that chroma may lie off what is wanted, more than rounding does, to stay as it was the frame before,
 at full smoothing."""
 
-_GRAIN = 8.0
+_GRAIN = 4.5
 """Codes between neighbours that are smoothed out of an opinion (:func:`without_grain`), at full smoothing."""
 
 _DECIDED_AHEAD = 4

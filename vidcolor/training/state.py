@@ -13,7 +13,6 @@ from torch import nn
 
 from vidcolor.errors import ModelError, UsageError
 from vidcolor.models import ColorModel, create_model, resolve_model
-from vidcolor.models.ensemble import Ensemble
 from vidcolor.training.adadelta import NesterovAdadelta
 from vidcolor.training.distributed import Group, share_batch_norm
 from vidcolor.training.muon import Muon
@@ -176,8 +175,6 @@ def build_model(options: ModelOptions) -> ColorModel:
         raise UsageError(f"Model {options.name!r} has nothing to learn.")
     if options.weights:
         start = resolve_model(options.weights).model
-        if isinstance(start, Ensemble) and not isinstance(model, Ensemble):
-            start = start.networks[0]
         try:
             if type(start) is not type(model):
                 raise RuntimeError
