@@ -40,7 +40,6 @@ HERE = Path(__file__).parent
 SHOWN = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 """Photographs in scikit-image that may be published: NASA, CC0, CC0, CC0."""
 STAGE = {
-    "network": "network {}",
     "crops": "crops of {} pixels",
     "batches": "{} at a time",
     "rate": "highest learning rate {}",

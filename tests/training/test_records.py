@@ -21,7 +21,7 @@ from vidcolor import __version__
 from vidcolor.evaluation.options import EvaluateOptions
 from vidcolor.evaluation.pictures import evaluate_set
 from vidcolor.models import create_model, resolve_model
-from vidcolor.models.weights import save_weights
+from vidcolor.models.weights import load_weights, save_weights
 from vidcolor.pipeline.options import RunOptions
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +46,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(TRAINING))
 
     def load(name: str) -> ModuleType:
-        for known in ("held_out", "evaluated", name):
+        for known in ("held_out", "evaluated", "cards", name):
             monkeypatch.delitem(sys.modules, known, raising=False)
         return importlib.import_module(name)
 
@@ -98,6 +98,84 @@ def test_nothing_is_learnt_that_is_measured(script: Any, data: Path, tmp_path: P
     assert {name[:5] for name in names(learnt / "train", "penny_and_chip")} == {"a_dog"}
     numbered = [f"{n:05d}.jpg" for n in range(2000)]
     assert 150 < sum(map(held_out.held_out, numbered)) < 250
+
+
+def test_cards_are_grey_and_always_the_same(
+    script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards = script("cards")
+    assert set(cards.CARDS) == {"titles", "grounds", "scenes"}
+    for kind, (_, card) in cards.CARDS.items():
+        monkeypatch.setitem(cards.CARDS, kind, (8, card))
+        folder = cards.draw(kind, tmp_path / kind)
+        drawn = {path.stem: cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in folder.rglob("*.png")}
+        assert sorted(drawn) == [f"{n:03d}" for n in range(8)]
+        assert len(list((folder / "test" / kind).iterdir())) == 2
+        for name, picture in drawn.items():
+            assert picture.ndim == 2
+            assert picture.shape[0] == 160 <= picture.shape[1] < 285
+            assert np.array_equal(picture, card(np.random.default_rng(int(name))))
+        assert np.mean([picture.std() for picture in drawn.values()]) > 5
+
+
+def test_the_model_is_the_mean_of_its_last_runs(script: Any, tmp_path: Path) -> None:
+    import torch
+
+    train_default = script("train_default")
+    written, networks = [], []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        networks.append(create_model("unet", widths=[4, 8]))
+        torch.nn.init.normal_(networks[-1].head.weight)
+        written.append(tmp_path / f"{seed}.safetensors")
+        save_weights(written[-1], networks[-1], name="unet", options={"widths": [4, 8]}, version=__version__)
+    train_default.write_mean(written, tmp_path / "mean.safetensors", {"seconds": 3})
+    found = load_weights(tmp_path / "mean.safetensors")
+    assert found.options == {"widths": [4, 8], "shade": train_default.SHADE}
+    assert found.training == {"seconds": 3, "parameters": networks[0].parameter_count}
+    states = [network.state_dict() for network in networks]
+    for name, value in found.model.state_dict().items():
+        mean = torch.stack([state[name].double() for state in states]).mean(0)
+        assert (value - mean).abs().max() <= 0.01 * mean.abs().max()  # eight bits a weight
+    seeds = [stage.seed for stage in train_default.STAGES]
+    assert seeds == sorted(seeds, key=lambda seed: seed is not None)
+    assert len({stage.name for stage in train_default.STAGES}) == len(seeds)
+
+
+@pytest.mark.slow
+def test_every_stage_of_the_default_model_in_a_step_each(
+    script: Any,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    train_default = script("train_default")
+    for kind, (_, card) in train_default.cards.CARDS.items():
+        monkeypatch.setitem(train_default.cards.CARDS, kind, (8, card))
+    weights, work = tmp_path / "w.safetensors", tmp_path / "work"
+    asked = [
+        "train_default.py",
+        "--data",
+        str(data),
+        "--work",
+        str(work),
+        "--share",
+        "1e-5",
+        "-o",
+        str(weights),
+    ]
+    monkeypatch.setattr(sys, "argv", asked)
+    train_default.main()
+    told = load_weights(weights).training
+    stages = len(train_default.STAGES)
+    assert [stage["steps"] for stage in told["stages"]] == [1] * stages
+    assert told["trained_on"]["cars"] + told["trained_on"]["houses"] > 30
+    assert len(list(work.glob("default*.safetensors"))) == stages
+    monkeypatch.setattr(sys, "argv", [*asked, "--after", str(weights)])
+    with pytest.raises(SystemExit):
+        train_default.main()
+    assert "these weights have had the last stage" in capsys.readouterr().err
 
 
 def test_held_out_pictures_as_a_folder(script: Any, data: Path, tmp_path: Path) -> None:
