@@ -47,11 +47,11 @@ def without_grain(chroma: npt.NDArray[Any], edge: float, bit_depth: int) -> Any:
     if not edge:
         return chroma
     unit = 2 ** (bit_depth - 8)
-    codes = chroma.astype(np.float32)
-    smooth = cv2.merge(
-        [cv2.bilateralFilter(plane, _GRAIN_SIDE, edge * unit, _GRAIN) for plane in cv2.split(codes)]
-    )
-    return np.rint(np.clip(smooth, codes - unit, codes + unit)).astype(chroma.dtype)
+    # Of whole codes of eight bits it takes half the time.
+    codes = chroma if bit_depth == 8 else chroma.astype(np.float32)
+    planes = [cv2.bilateralFilter(plane, _GRAIN_SIDE, edge * unit, _GRAIN) for plane in cv2.split(codes)]
+    change = np.rint(cv2.merge(planes).astype(np.float32) - chroma).clip(-unit, unit)
+    return (chroma + change).astype(chroma.dtype)
 
 
 def weight_of(belief: _Map, votes: _Map, foreseen: _Map) -> _Map:
