@@ -37,9 +37,8 @@ def main() -> None:
     parser.add_argument("--model", default="default")
     options = parser.parse_args()
     model = resolve_model(options.model).model.eval()
-    for network in model.modules():
-        if isinstance(network, UNet):
-            network.shade = 0.0
+    if isinstance(model, UNet):
+        model.shade = 0.0
     photos = [p for p in sorted((options.data / "photos").glob("*/*.jpg")) if held_out.held_out(p.name)]
     order = np.random.default_rng(0).permutation(len(photos))[: options.limit]
     sums = np.zeros((len(EDGES) - 1, 4))

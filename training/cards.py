@@ -167,8 +167,8 @@ def corridor(rng: np.random.Generator, height: int, width: int) -> Picture:
 
 
 def heap(rng: np.random.Generator, height: int, width: int) -> Picture:
-    """Discs and boards of many sizes, one on the other (dead leaves, Lee, Mumford and Huang 2001), plain,
-    shaded or striped."""
+    """Discs and boards of many sizes, one on the other (dead leaves, Lee, Mumford and Huang 2001),
+    shaded, some of them striped."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     card = np.full((height, width), rng.uniform(0, 255), np.float32)
     power = rng.uniform(1.5, 3) - 1

@@ -216,6 +216,8 @@ def main() -> None:
                 break
             changes += [("run.time_limit", str(left))]
         finished = run_stage(stage, [pictures, *(drawn[kind] for kind in stage.cards)], options.work, changes)
+        if not finished and done and stage.seed is not None:
+            break  # what is half learnt is no part of a mean
         done.append(stage)
         written = options.work / f"{stage.name}.safetensors"
         if stage.seed is None:

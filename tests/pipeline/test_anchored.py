@@ -467,6 +467,23 @@ def test_what_moves_by_parts_of_a_pixel_keeps_more_of_its_codes(
         assert np.abs(one.astype(int) - other).mean() < 1
 
 
+@pytest.mark.parametrize("smooth", [0.0, 0.5])
+def test_grain_of_what_the_network_says_is_smoothed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, smooth: float
+) -> None:
+    give(monkeypatch, ByBrightness())
+    grainy = (texture(5, HEIGHT, WIDTH).astype(int) // 16 + 110).astype(np.uint8)
+    source = write_film(tmp_path / "a.mkv", [grainy])
+    alone = chroma_of(source, tmp_path / "b.mkv", anchor_every=None)[0].astype(int)
+    found = chroma_of(source, tmp_path / "c.mkv", smooth=smooth)[0].astype(int)
+    steps = [np.abs(np.diff(planes, axis=2)).mean() for planes in (alone, found)]
+    assert steps[0] > 0.1
+    if smooth:
+        assert steps[1] < 0.85 * steps[0]
+    else:
+        assert np.array_equal(found, alone)
+
+
 def test_anchors_of_a_still_shot_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each is the mean of those before it, though the network says something else every time."""
     give(monkeypatch, Nervous())

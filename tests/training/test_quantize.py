@@ -76,7 +76,7 @@ def test_int8_is_near_and_the_same_when_made_again(
     assert torch.equal(load_weights(file).model.infer(shown), loaded.model.infer(shown))
 
 
-def test_what_becomes_of_what_a_network_says_is_exact(data: Path, tmp_path: Path) -> None:
+def test_gain_and_shade_hold_in_eight_bits(data: Path, tmp_path: Path) -> None:
     need("nncf", "openvino")
     torch.manual_seed(4)
     file, options = tmp_path / "calm.safetensors", {"widths": [8, 12], "gain": 0.5, "shade": 30}
@@ -85,12 +85,13 @@ def test_what_becomes_of_what_a_network_says_is_exact(data: Path, tmp_path: Path
     torch.nn.init.normal_(model.head.weight, std=0.2)
     save_weights(file, model, name="unet", options=options, version="9")
     assert main(["quantize", str(file), "-d", str(data), "--samples", "8"]) == 0
-    # Of a flat picture it says little, and in the dark next to nothing.
-    grey = torch.cat([torch.full((1, 1, 48, 64), level) for level in (0.0, 3.0, 50.0, 100.0)])
     small = load_weights(file.with_name("calm.int8.safetensors")).model
+    grey = torch.cat([torch.full((1, 1, 48, 64), level) for level in (0.0, 3.0, 50.0, 100.0)])
     found, wanted = small.infer(grey), load_weights(file).model.infer(grey)
-    assert found.isfinite().all()
-    assert (found - wanted).abs().mean() < 0.2 * wanted.abs().mean()
+    assert wanted[1:].abs().amax((1, 2, 3)).min() > 0.1
+    assert found[0].abs().max() == wanted[0].abs().max() == 0
+    for one, other in zip(found[1:], wanted[1:], strict=True):
+        assert (one - other).abs().max() < 0.3 * other.abs().max()
 
 
 @pytest.mark.parametrize(

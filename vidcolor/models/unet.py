@@ -79,7 +79,7 @@ class UNet(ColorModel):
         gain: factor on the ab it gives; the losses see what it was before. A network that minimises an
             error gives a mean of what is possible, and a mean is calmer than each of them.
         shade: lightness L below which the ab it gives fades, in proportion to it, to none at black; 0:
-            nowhere. In the dark little can be known of colour, and in units of ab much is said.
+            nowhere. In the dark little can be known of colour, and much is said.
 
     What is known beside the picture is added to every place at the smallest size. Its weights, like the
     hints' share of the first layer, start at zero: an untrained network ignores it rather than being thrown

@@ -101,8 +101,7 @@ def probe(source: str | os.PathLike[str]) -> list[Any]:
 def _digest_of_model(loaded: LoadedModel) -> str:
     # What a model's file says beside its values changes the picture too: a gain, how bins become a colour.
     model, options = loaded.model, json.dumps(loaded.options, sort_keys=True)
-    words = [getattr(model, name, None) for name in ("gain", "shade")]
-    said = (type(model), options, tuple(model.labels), words)
+    said = (type(model), options, tuple(model.labels))
     digest = hashlib.blake2b(repr(said).encode(), digest_size=16)
     for name, tensor in model.state_dict().items():
         digest.update(f"{name} {tuple(tensor.shape)}".encode())
