@@ -274,17 +274,31 @@ class ChromaMaker:
         Returns:
             Two planes of ``layout.size(H, W)``, uint8 or uint16 by the output's depth.
         """
-        at_chroma = luma_at_chroma(luma, self.layout, self.siting)
-        low, high = block_range(luma, self.layout)
-        fits = [fit.enlarged(*at_chroma.shape) for fit in self._fits(luma.shape, at_chroma, ab)]
-        planes = self._empty(at_chroma.shape)
-        for rows in _strips(*at_chroma.shape):
-            guide = _signal(at_chroma[rows], *self.space.luma_scale)
-            chroma = self.table.look_up(at_chroma[rows], *(fit.of(guide, rows) for fit in fits))
-            fitted = self._into_gamut(low[rows], high[rows], *cv2.split(chroma))
+        planes = self._empty(self.layout.size(*luma.shape))
+        for rows, fitted in self._made(luma, ab):
             for plane, values in zip(planes, fitted, strict=True):
                 plane[rows] = self._codes(values)
         return planes[0], planes[1]
+
+    def exact(self, luma: Plane, ab: Sequence[FloatImage]) -> FloatImage:
+        """The same, not rounded: Cb and Cr, ``(h, w, 2)`` float32 codes of the output's depth."""
+        scale, offset = self.output.chroma_scale
+        chroma = np.empty((*self.layout.size(*luma.shape), 2), np.float32)
+        for rows, fitted in self._made(luma, ab):
+            chroma[rows] = cv2.merge(fitted) * np.float32(scale) + np.float32(offset)
+        return chroma
+
+    def _made(
+        self, luma: Plane, ab: Sequence[FloatImage]
+    ) -> Iterator[tuple[slice, tuple[FloatImage, FloatImage]]]:
+        """Rows of the chroma planes, and what they hold."""
+        at_chroma = luma_at_chroma(luma, self.layout, self.siting)
+        low, high = block_range(luma, self.layout)
+        fits = [fit.enlarged(*at_chroma.shape) for fit in self._fits(luma.shape, at_chroma, ab)]
+        for rows in _strips(*at_chroma.shape):
+            guide = _signal(at_chroma[rows], *self.space.luma_scale)
+            chroma = self.table.look_up(at_chroma[rows], *(fit.of(guide, rows) for fit in fits))
+            yield rows, self._into_gamut(low[rows], high[rows], *cv2.split(chroma))
 
     def held(
         self,

@@ -41,7 +41,7 @@ _SLACK = 0.8
 """Codes that chroma may lie off what is wanted, more than rounding does, to stay as it was the frame before,
 at full smoothing."""
 
-_GRAIN = 4.5
+_GRAIN = 3.7
 """Codes between neighbours that are smoothed out of an opinion (:func:`without_grain`), at full smoothing."""
 
 _DECIDED_AHEAD = 4
@@ -346,8 +346,10 @@ class Anchored:
         return averaged(plane, *self._fine)
 
     def _chroma(self, frame: Frame) -> Chroma:
-        said: Chroma = np.dstack(self._make(frame.luma, self._colorist.own(frame)))
-        return without_grain(said, self._grain, self._make.output.bit_depth)
+        ab = self._colorist.own(frame)
+        if not self._grain:
+            return np.dstack(self._make(frame.luma, ab))
+        return without_grain(self._make.exact(frame.luma, ab), self._grain, self._make.output.bit_depth)
 
 
 def _mixed(one: Chroma, other: Chroma, weight: _Map) -> Chroma:

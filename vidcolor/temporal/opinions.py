@@ -30,28 +30,26 @@ _GRAIN, _GRAIN_SIDE = 3.0, 9
 """σ of what is smoothed as grain, and side of the windows that are looked at for it, in samples."""
 
 
-def without_grain(chroma: npt.NDArray[Any], edge: float, bit_depth: int) -> Any:
+def without_grain(chroma: _Map, edge: float, bit_depth: int) -> npt.NDArray[Any]:
     """An opinion without what nobody sees in it: differences of a few codes between neighbours.
 
     Chroma follows luma's texture down to single codes, and each such step, moved by parts of a sample and
     rounded anew in every frame, trembles. What is an edge stays (bilateral filter, Tomasi and Manduchi 1998),
-    and no sample changes by more than a code of 8 bits.
+    and no sample changes by more than a code of 8 bits, but for rounding.
 
     Args:
-        chroma: Cb and Cr, ``(H, W, 2)`` codes of ``bit_depth``.
-        edge: σ of the differences that are smoothed, in 8-bit codes; 0: nothing is.
+        chroma: Cb and Cr, ``(H, W, 2)`` float32 codes of ``bit_depth``, not rounded: two opinions that are
+            nearly the same would be a code apart here and there, and more of it afterwards.
+        edge: σ of the differences that are smoothed, in 8-bit codes, above 0.
 
     Returns:
-        ``(H, W, 2)`` codes, as they came.
+        ``(H, W, 2)`` whole codes, uint8 or uint16.
     """
-    if not edge:
-        return chroma
     unit = 2 ** (bit_depth - 8)
-    # Of whole codes of eight bits it takes half the time.
-    codes = chroma if bit_depth == 8 else chroma.astype(np.float32)
-    planes = [cv2.bilateralFilter(plane, _GRAIN_SIDE, edge * unit, _GRAIN) for plane in cv2.split(codes)]
-    change = np.rint(cv2.merge(planes).astype(np.float32) - chroma).clip(-unit, unit)
-    return (chroma + change).astype(chroma.dtype)
+    planes = [cv2.bilateralFilter(plane, _GRAIN_SIDE, edge * unit, _GRAIN) for plane in cv2.split(chroma)]
+    limited = np.clip(cv2.merge(planes), chroma - unit, chroma + unit)
+    codes = np.clip(np.rint(limited), 0, 2**bit_depth - 1)
+    return codes.astype(np.uint8 if bit_depth == 8 else np.uint16)
 
 
 def weight_of(belief: _Map, votes: _Map, foreseen: _Map) -> _Map:
