@@ -216,7 +216,7 @@ def main() -> None:
                 break
             changes += [("run.time_limit", str(left))]
         finished = run_stage(stage, [pictures, *(drawn[kind] for kind in stage.cards)], options.work, changes)
-        if not finished and done and stage.seed is not None:
+        if not finished and stage.seed is not None:
             break  # what is half learnt is no part of a mean
         done.append(stage)
         written = options.work / f"{stage.name}.safetensors"
@@ -227,7 +227,7 @@ def main() -> None:
         if not finished:
             break
     if not done:
-        parser.error("there is no time for a stage")
+        parser.error("no stage was finished in this time; call it again to go on")
     write_mean(last, options.output, summary(options.work, pictures, before, done))
 
 

@@ -33,7 +33,7 @@ __all__ = ["default_output", "quantize"]
 _DATA = DataOptions(size=(192, 256), hints=0.5, memory_mb=300)
 """What a run's network sees, about; half of the samples have colours given: ranges hold for hints too."""
 _COLOUR_ARITHMETIC = r"aten::(mul|div|add|sub|mean)/.*"
-"""What no layer does: it costs nothing, and in steps of a 256th of its range it would be seen."""
+"""What no layer does stays exact: it costs next to nothing."""
 
 
 def default_output(model: str) -> Path:
