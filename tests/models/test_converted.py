@@ -66,6 +66,18 @@ def test_hints_of_a_network_with_gain_and_shade_come_out_as_by_torch() -> None:
     assert torch.allclose(told, model.infer(pictures(), hints), atol=0.01)
 
 
+def test_two_looks_are_as_by_torch_at_every_size() -> None:
+    need("openvino")
+    model = small_unet(looks=2)
+    converted = convert(model)
+    for height, width in ((48, 64), (52, 100), (16, 20)):
+        seen = pictures(height, width)
+        hints = torch.rand(2, 3, height, width)
+        hints[:, 2:] *= hints[:, 2:] > 0.8
+        for given in (None, hints * torch.tensor([60.0, 40, 1])[:, None, None]):
+            assert torch.allclose(converted.infer(seen, given), model.infer(seen, given), atol=0.01)
+
+
 def test_the_same_pictures_give_the_same_colours_whatever_came_between() -> None:
     need("openvino")
     converted = convert(small_unet())

@@ -172,6 +172,7 @@ def test_the_digest_cannot_be_left_out(tmp_path: Path) -> None:
         ("unet", {"widths": "wide"}),
         ("unet", {"gain": {}}),
         ("unet", {"shade": {}}),
+        ("unet", {"looks": {}}),
     ],
 )
 def test_a_network_that_is_larger_than_its_file_is_not_built(

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from vidcolor.errors import UsageError
 from vidcolor.models import create_model
@@ -80,3 +81,54 @@ def test_what_it_is_told_in_the_shade_comes_out_as_it_was_told() -> None:
         lightness = torch.full((1, 1, 32, 32), level)
         wanted = left * plain(lightness, torch.cat((hints[:, :2] / told, hints[:, 2:]), 1))
         torch.testing.assert_close(shaded(lightness, hints), wanted)
+
+
+def test_two_looks_are_the_mean_of_one_here_and_one_from_further_away() -> None:
+    torch.manual_seed(0)
+    once = create_model("unet", widths=[4, 8]).eval()
+    torch.nn.init.normal_(once.head.weight)
+    twice = create_model("unet", widths=[4, 8], looks=2, shade=40.0, gain=2.0).eval()
+    shaded = create_model("unet", widths=[4, 8], shade=40.0, gain=2.0).eval()
+    for model in (twice, shaded):
+        model.load_state_dict(once.state_dict())
+    lightness = torch.rand(1, 1, 48, 72) * 100
+    assert torch.equal(twice.raw(lightness), once.raw(lightness))
+    far = F.interpolate(lightness, (32, 48), mode="bilinear")
+    told = [
+        F.interpolate(shaded.ab_at_grain(seen, None, None), (24, 36), mode="bilinear")
+        for seen in (lightness, far)
+    ]
+    assert (told[0] - told[1]).abs().max() > 1
+    torch.testing.assert_close(twice.ab_at_grain(lightness, None, None), (told[0] + told[1]) / 2)
+    for wrong in (0, 3, 1.5, True, "often", [2]):
+        with pytest.raises(UsageError, match="looks must be 1 or 2"):
+            create_model("unet", looks=wrong)
+
+
+@pytest.mark.parametrize("side", [16, 20, 36, 100, 132])
+def test_two_looks_take_any_size(side: int) -> None:
+    model = create_model("unet", widths=[4, 8], looks=2).eval()
+    assert model(torch.rand(1, 1, side, 64) * 100, torch.rand(1, 3, side, 64)).shape == (1, 2, side, 64)
+
+
+def test_every_hint_is_heard_at_both_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = create_model("unet", widths=[4, 8], looks=2).eval()
+    heard: list[torch.Tensor] = []
+
+    def raw(lightness: torch.Tensor, hints: torch.Tensor, condition: None = None) -> torch.Tensor:
+        heard.append(hints)
+        return model.at_grain(hints[:, :2])
+
+    monkeypatch.setattr(model, "raw", raw)
+    for row in range(24):
+        heard.clear()
+        hints = torch.zeros(1, 3, 24, 36)
+        hints[0, :, row, 35 - row] = torch.tensor([40.0, -30.0, 0.7])
+        model(torch.full((1, 1, 24, 36), 60.0), hints)
+        near, far = heard
+        assert torch.equal(near, hints)
+        assert far.shape == (1, 3, 16, 24)
+        assert far[0, 2].max() == pytest.approx(0.7)
+        assert (far[0, 2] > 0).sum() <= 9
+        said = far[0, :2, far[0, 2] > 0]
+        torch.testing.assert_close(said, torch.tensor([[40.0], [-30.0]]).expand_as(said))

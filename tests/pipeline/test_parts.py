@@ -198,10 +198,11 @@ def test_other_options_begin_anew_and_say_so(tmp_path: Path) -> None:
     [
         ("unet", {"widths": [8, 8]}, {"gain": 0.5}),
         ("unet", {"widths": [8, 8]}, {"shade": 50}),
+        ("unet", {"widths": [8, 8]}, {"looks": 2}),
         ("light", {"widths": [4, 4, 4, 4]}, {"top": 3}),
         ("cgan", {"widths": [4, 4], "image": 32}, {"smoothing": 0}),
     ],
-    ids=["gain", "shade", "top", "smoothing"],
+    ids=["gain", "shade", "looks", "top", "smoothing"],
 )
 def test_weights_that_say_more_than_values_begin_anew(
     tmp_path: Path, name: str, options: dict[str, Any], more: dict[str, Any]

@@ -76,10 +76,10 @@ def test_int8_is_near_and_the_same_when_made_again(
     assert torch.equal(load_weights(file).model.infer(shown), loaded.model.infer(shown))
 
 
-def test_gain_and_shade_hold_in_eight_bits(data: Path, tmp_path: Path) -> None:
+def test_gain_shade_and_looks_hold_in_eight_bits(data: Path, tmp_path: Path) -> None:
     need("nncf", "openvino")
     torch.manual_seed(4)
-    file, options = tmp_path / "calm.safetensors", {"widths": [8, 12], "gain": 0.5, "shade": 30}
+    file, options = tmp_path / "calm.safetensors", {"widths": [8, 12], "gain": 0.5, "shade": 30, "looks": 2}
     model = create_model("unet", **options)
     assert isinstance(model, UNet)
     torch.nn.init.normal_(model.head.weight, std=0.2)

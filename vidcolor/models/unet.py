@@ -23,6 +23,9 @@ _LEAST_LEFT = 1 / 3
 """Share of colour left by the shade below which what it is told fades, too: a network that is told more than
 it has ever seen says anything."""
 
+_LEAST_CONFIDENCE = 1e-6
+"""Below which a hint is none."""
+
 
 class Block(nn.Sequential):
     """Convolution, batch normalisation, ReLU."""
@@ -80,6 +83,9 @@ class UNet(ColorModel):
             error gives a mean of what is possible, and a mean is calmer than each of them.
         shade: lightness L below which the ab it gives fades, in proportion to it, to none at black; 0:
             nowhere. In the dark little can be known of colour, and much is said.
+        looks: 2: it looks at the picture once more, from half as far again, and the ab it gives is the mean
+            of both (Chen et al. 2016, Attention to Scale: their average pooling); 1: it looks once.
+            The losses see what it says at the first look.
 
     What is known beside the picture is added to every place at the smallest size. Its weights, like the
     hints' share of the first layer, start at zero: an untrained network ignores it rather than being thrown
@@ -88,6 +94,7 @@ class UNet(ColorModel):
 
     grain = 2
     takes_hints = True
+    readings = ("looks",)
 
     def __init__(
         self,
@@ -97,13 +104,16 @@ class UNet(ColorModel):
         metadata: bool = False,
         gain: float = 1.0,
         shade: float = 0.0,
+        looks: int = 1,
     ) -> None:
         super().__init__()
         if isinstance(gain, bool) or not isinstance(gain, int | float) or not 0 < gain <= 3:
             raise UsageError(f"gain must be a number above 0 and at most 3, not {gain!r}.")
         if isinstance(shade, bool) or not isinstance(shade, int | float) or not 0 <= shade <= 100:
             raise UsageError(f"shade must be a lightness from 0 to 100, not {shade!r}.")
-        self.gain, self.shade = gain, float(shade)
+        if isinstance(looks, bool) or looks not in (1, 2):
+            raise UsageError(f"looks must be 1 or 2, not {looks!r}.")
+        self.gain, self.shade, self.looks = gain, float(shade), looks
         self.labels, self.takes_metadata = tuple(labels), metadata
         self.multiple = 2 ** len(widths)
         self.stem = nn.Conv2d(4, widths[0], 4, 2, 1)
@@ -157,7 +167,29 @@ class UNet(ColorModel):
             # As it would say them itself: what it is told comes out as it was told, but in the very dark.
             told = hints[:, :2] / (self.gain * self._left_at(lightness).clamp_min(_LEAST_LEFT))
             hints = torch.cat((told, hints[:, 2:]), 1)
-        return super().ab_at_grain(lightness, hints, condition)
+        near = super().ab_at_grain(lightness, hints, condition)
+        if self.looks == 1:
+            return near
+        far = super().ab_at_grain(*self._from_afar(lightness, hints), condition)
+        return (near + F.interpolate(far, near.shape[-2:], mode="bilinear")) / 2
+
+    def _from_afar(self, lightness: Tensor, hints: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Both at about two thirds of their size."""
+        step = self.multiple
+        height, width = ((2 * side // 3 + step // 2) // step * step for side in lightness.shape[-2:])
+
+        def smaller(planes: Tensor) -> Tensor:
+            return F.interpolate(planes, (height, width), mode="bilinear")
+
+        if hints is None:
+            return smaller(lightness), None
+        # Wider by a pixel around, so that none is lost between two.
+        share = F.avg_pool2d(hints[:, 2:], 3, 1, 1).clamp_min(_LEAST_CONFIDENCE)
+        colors = F.avg_pool2d(hints[:, :2] * hints[:, 2:], 3, 1, 1) / share
+        confidence = F.max_pool2d(hints[:, 2:], 3, 1, 1)
+        known = smaller(confidence)
+        colors = smaller(colors * confidence) / known.clamp_min(_LEAST_CONFIDENCE)
+        return smaller(lightness), torch.cat((colors, known), 1)
 
     @staticmethod
     def _picture(lightness: Tensor, hints: Tensor | None) -> Tensor:

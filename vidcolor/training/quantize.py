@@ -32,7 +32,7 @@ __all__ = ["default_output", "quantize"]
 
 _DATA = DataOptions(size=(192, 256), hints=0.5, memory_mb=300)
 """What a run's network sees, about; half of the samples have colours given: ranges hold for hints too."""
-_COLOUR_ARITHMETIC = r"aten::(mul|div|add|sub|mean)/.*"
+_COLOUR_ARITHMETIC = r"aten::(mul|div|add|sub|mean|avg_pool2d|max_pool2d|upsample_bilinear2d)/.*"
 """What no layer does stays exact: it costs next to nothing."""
 
 
