@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """How still the colour of whole runs is: anchored beside every frame by itself.
 
-    python benchmarks/stillness.py [--seconds 4] [--size 640] [--model NAME|FILE] [--smooth S] [CLIP ...]
+    python benchmarks/stillness.py [--seconds 4] [--size 640] [--model NAME|FILE] [--read KEY=VALUE]
+        [--smooth S] [CLIP ...]
 
 Colour films are made grey and coloured again by `vidcolor run`, once with its defaults and once with
 `--anchor-every off`. CDC (as the NTIRE 2023 challenge ranks by it) beside the truth's own, at best equal;
@@ -121,6 +122,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--size", type=int, default=640, help="long side, in pixels")
     parser.add_argument("--model", default="default")
+    parser.add_argument("--read", default=[], action="append", type=lambda text: tuple(text.split("=", 1)))
     parser.add_argument("--smooth", type=float, default=RunOptions().smooth)
     options = parser.parse_args()
     for clip in options.clips:
@@ -128,9 +130,9 @@ def main() -> None:
             paths = {name: Path(folder) / f"{name}.mkv" for name in ("truth", "grey", "frames", "anchored")}
             for name in ("truth", "grey"):
                 shrink_film(clip, paths[name], options.seconds, options.size, grey=name == "grey")
-            vidcolor.colorize(paths["grey"], paths["frames"], model=options.model, anchor_every=None, **CODEC)
-            anchored_in = {"model": options.model, "smooth": options.smooth, **CODEC}
-            vidcolor.colorize(paths["grey"], paths["anchored"], **anchored_in)
+            by = {"model": options.model, "read": tuple(options.read), **CODEC}
+            vidcolor.colorize(paths["grey"], paths["frames"], anchor_every=None, **by)
+            vidcolor.colorize(paths["grey"], paths["anchored"], smooth=options.smooth, **by)
             both = [
                 evaluate_pair(paths[n], paths["truth"]).data["steadiness"] for n in ("frames", "anchored")
             ]

@@ -1,11 +1,13 @@
 """Our own network's options."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from vidcolor.errors import UsageError
-from vidcolor.models import create_model
+from vidcolor.models import create_model, resolve_model, save_weights
 from vidcolor.models.spaces import AB_SCALE
 
 
@@ -132,3 +134,16 @@ def test_every_hint_is_heard_at_both_looks(monkeypatch: pytest.MonkeyPatch) -> N
         assert (far[0, 2] > 0).sum() <= 9
         said = far[0, :2, far[0, 2] > 0]
         torch.testing.assert_close(said, torch.tensor([[40.0], [-30.0]]).expand_as(said))
+
+
+def test_a_second_look_can_be_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "w.safetensors"
+    save_weights(
+        file, create_model("unet", widths=[4, 8]), name="unet", options={"widths": [4, 8]}, version="9"
+    )
+    once, twice = (resolve_model(file, [("looks", looks)]) for looks in "12")
+    assert twice.options == {"widths": [4, 8], "looks": 2}
+    for name, value in once.model.state_dict().items():
+        assert torch.equal(value, twice.model.state_dict()[name])
+    with pytest.raises(UsageError, match="looks must be 1 or 2"):
+        resolve_model(file, [("looks", "3")])

@@ -78,7 +78,7 @@ _MODEL = (
         multiple=True,
         type=KEY_VALUE,
         help="How the model's answers become colour, where not as its file says: decoding=annealed,"
-        " temperature=0.3 or top=3 where it chooses among bins, smoothing=0 for cgan, looks=1 for unet;"
+        " temperature=0.3 or top=3 where it chooses among bins, smoothing=0 for cgan, looks=2 for unet;"
         " repeatable.",
     ),
 )
