@@ -5,7 +5,8 @@
 
 PyTorch as it is, `torch.compile`, OpenVINO in fp32, PyTorch and OpenVINO in bf16 if the CPU knows it, and
 OpenVINO with the network in int8, which `vidcolor quantize` calibrates on photographs that are not held out
-(`--int8 FILE`: one that is there already). Speed is processor time of a call with 4 pictures of 352×192,
+(`--int8 FILE`: one that is there already); and PyTorch with a second look (`--read looks=2`), where the model
+knows one. Speed is processor time of a call with 4 pictures of 352×192,
 all in turn; the ratio is the median of the turns. Quality is measured on held-out photographs
 (`training/held_out.py`), their largest 4:3 window at 256×192: CIEDE2000 from what PyTorch's fp32 makes of
 them, over all pixels, and PSNR from the truth.
@@ -37,7 +38,7 @@ import held_out
 from vidcolor.color.lab import lab_to_rgb, rgb_to_lab
 from vidcolor.datasets.sources import find_pictures
 from vidcolor.metrics import delta_e_2000
-from vidcolor.models import ColorModel, load_model
+from vidcolor.models import ColorModel, load_model, resolve_model
 from vidcolor.pipeline.backend import Infer, infer_with
 from vidcolor.pipeline.device import autocast
 from vidcolor.pipeline.options import RunOptions
@@ -73,7 +74,7 @@ def int8_of(model: str, data: Path, file: Path | None, samples: int) -> Iterator
         yield quantize(model, [folder], Path(name, "int8.safetensors"), QuantizeOptions(samples=samples))
 
 
-def ways(model: ColorModel, int8: ColorModel) -> dict[str, Infer]:
+def ways(model: ColorModel, int8: ColorModel, twice: ColorModel | None) -> dict[str, Infer]:
     """All that can be computed with here, by name; PyTorch's fp32 is the first."""
     kinds: dict[str, tuple[ColorModel, str, torch.dtype]] = {
         "torch fp32": (model, "torch", torch.float32),
@@ -84,6 +85,8 @@ def ways(model: ColorModel, int8: ColorModel) -> dict[str, Infer]:
         kinds["torch bf16"] = (model, "torch", torch.bfloat16)
         kinds["openvino bf16"] = (model, "openvino", torch.bfloat16)
     kinds["openvino int8"] = (int8, "torch", torch.float32)
+    if twice is not None:
+        kinds["torch fp32, two looks"] = (twice, "torch", torch.float32)
     return {name: called(*kind) for name, kind in kinds.items()}
 
 
@@ -166,14 +169,17 @@ def main() -> None:
         parser.error(f"{options.data} holds no held-out photographs")
     print(f"{options.model}; {os.cpu_count()} cores {platform.machine()}, {torch.get_num_threads()} threads")
     model = load_model(options.model).to(memory_format=torch.channels_last).eval()
+    twice = None
+    if "looks" in model.readings:
+        twice = resolve_model(options.model, [("looks", "2")]).model.to(memory_format=torch.channels_last)
     with int8_of(options.model, options.data, options.int8, options.samples) as file:
-        named = ways(model, load_model(file))
+        named = ways(model, load_model(file), twice)
     named = {name: infer for name, infer in named.items() if name not in options.without}
     seconds = time_all(named, options.runs)
     found = measure(named, model.grain, paths)
     base = next(iter(named))
     print(f"{len(paths)} photographs; grey {found['grey']['psnr']:.2f} dB")
-    print(f"{'':20}{'CPU s':>8}{'ratio':>7}{'(least to most)':>19}{'ΔE':>7}{'95 %':>7}{'PSNR':>8}")
+    print(f"{'':22}{'CPU s':>8}{'ratio':>7}{'(least to most)':>19}{'ΔE':>7}{'95 %':>7}{'PSNR':>8}")
     for name, values in seconds.items():
         shares = [a / b for a, b in zip(values, seconds[base], strict=True)]
         row = found[name] | {"seconds": statistics.median(values), "ratio": statistics.median(shares),
@@ -181,7 +187,7 @@ def main() -> None:
         found[name] = row
         spread = f"({row['least']:.2f} to {row['most']:.2f})"
         print(
-            f"{name:20}{row['seconds']:8.3f}{row['ratio']:7.2f}{spread:>19}{row['delta_e']:7.3f}"
+            f"{name:22}{row['seconds']:8.3f}{row['ratio']:7.2f}{spread:>19}{row['delta_e']:7.3f}"
             f"{row['delta_e_95']:7.3f}{row['psnr']:8.2f}"
         )
     if options.json:
