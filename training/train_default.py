@@ -65,8 +65,6 @@ STAGES = (
 """In the order they are run."""
 SHADE = 30.0
 """Lightness below which they fade: see ``by_lightness.py``."""
-LOOKS = 2
-"""How often the model looks at a picture; its stages learn from one look."""
 FILMS = {
     "big_buck_bunny_360p_000-300s.mp4": ("big_buck_bunny", 0.4),
     "penny_and_chip/*.mp4": (held_out.CARTOON, 0.25),
@@ -172,7 +170,7 @@ def summary(work: Path, pictures: Path, before: dict[str, Any], done: list[Stage
 def write_mean(networks: list[Path], output: Path, training: dict[str, Any]) -> None:
     """The mean of the weights of networks that began alike (Wortsman et al. 2022, model soups)."""
     each = [load_weights(path) for path in networks]
-    options = each[0].options | {"shade": SHADE, "looks": LOOKS}
+    options = each[0].options | {"shade": SHADE}
     states = [one.model.state_dict() for one in each]
     model = create_model("unet", **options)
     model.load_state_dict({
