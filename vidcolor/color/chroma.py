@@ -282,11 +282,10 @@ class ChromaMaker:
 
     def exact(self, luma: Plane, ab: Sequence[FloatImage]) -> FloatImage:
         """The same, not rounded: Cb and Cr, ``(h, w, 2)`` float32 codes of the output's depth."""
-        scale, offset = self.output.chroma_scale
-        chroma = np.empty((*self.layout.size(*luma.shape), 2), np.float32)
+        codes = np.empty((*self.layout.size(*luma.shape), 2), np.float32)
         for rows, fitted in self._made(luma, ab):
-            chroma[rows] = cv2.merge(fitted) * np.float32(scale) + np.float32(offset)
-        return chroma
+            codes[rows] = self._unrounded(cv2.merge(fitted))
+        return codes
 
     def _made(
         self, luma: Plane, ab: Sequence[FloatImage]
@@ -378,10 +377,15 @@ class ChromaMaker:
             codes = np.minimum(codes, 2**self.output.bit_depth - 1, out=codes)
         return codes
 
+    def _unrounded(self, chroma: FloatImage) -> FloatImage:
+        """Cb and Cr of the signal as codes that are not whole."""
+        scale, offset = self.output.chroma_scale
+        codes: FloatImage = cv2.addWeighted(chroma, scale, chroma, 0, offset)
+        return codes
+
     def _keep_near(self, codes: Plane, before: Plane, chroma: FloatImage, slack: float) -> None:
         """Puts codes back to those before where ``chroma``, which they are rounded from, is near those."""
-        scale, offset = self.output.chroma_scale
-        off = cv2.absdiff(cv2.addWeighted(chroma, scale, chroma, 0, offset), before.astype(np.float32))
+        off = cv2.absdiff(self._unrounded(chroma), before.astype(np.float32))
         near = off < np.float32(0.5 + slack)
         cv2.copyTo(before, near.view(np.uint8), codes)
 

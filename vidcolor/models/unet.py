@@ -24,7 +24,7 @@ _LEAST_LEFT = 1 / 3
 it has ever seen says anything."""
 
 _LEAST_CONFIDENCE = 1e-6
-"""Below which a hint is none."""
+"""What is divided by at least where there are no hints."""
 
 
 class Block(nn.Sequential):
@@ -184,12 +184,10 @@ class UNet(ColorModel):
         if hints is None:
             return smaller(lightness), None
         # Wider by a pixel around, so that none is lost between two.
-        share = F.avg_pool2d(hints[:, 2:], 3, 1, 1).clamp_min(_LEAST_CONFIDENCE)
-        colors = F.avg_pool2d(hints[:, :2] * hints[:, 2:], 3, 1, 1) / share
-        confidence = F.max_pool2d(hints[:, 2:], 3, 1, 1)
-        known = smaller(confidence)
-        colors = smaller(colors * confidence) / known.clamp_min(_LEAST_CONFIDENCE)
-        return smaller(lightness), torch.cat((colors, known), 1)
+        confidence = hints[:, 2:]
+        near = smaller(F.avg_pool2d(torch.cat((hints[:, :2] * confidence, confidence), 1), 3, 1, 1))
+        colors = near[:, :2] / near[:, 2:].clamp_min(_LEAST_CONFIDENCE)
+        return smaller(lightness), torch.cat((colors, smaller(F.max_pool2d(confidence, 3, 1, 1))), 1)
 
     @staticmethod
     def _picture(lightness: Tensor, hints: Tensor | None) -> Tensor:
