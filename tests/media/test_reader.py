@@ -146,6 +146,15 @@ def test_range_of_silent_grey(tmp_path: Path, codec: str, pix_fmt: str, said: st
     assert Reading(make_clip(tmp_path / "a.mkv", codec=codec, pix_fmt=pix_fmt)).video.tags.range == said
 
 
+@pytest.mark.parametrize("shape", ["webm", "mkv"])
+def test_the_colour_vp8_has(tmp_path: Path, shape: str) -> None:
+    """It has one only (RFC 6386, 9.2), so no file says which; a large one would be taken for BT.709."""
+    film = make_clip(tmp_path / f"a.{shape}", codec="libvpx", size=(1280, 720), frames=1)
+    tags = Reading(film).video.tags
+    assert (tags.matrix, tags.range) == ("bt470bg", "limited")
+    assert (tags.primaries, tags.transfer) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("pix_fmt", "name"), [("yuv411p", "4:1:1"), ("yuv410p", "4:1:0"), ("yuv440p", "4:4:0")]
 )

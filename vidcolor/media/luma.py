@@ -84,6 +84,8 @@ def handed_out(video: VideoInfo) -> VideoInfo:
         tags = replace(tags, matrix="bt709", range="limited", siting=None)
     elif tags.range is None and _is_full_range_grey(video):
         tags = replace(tags, range="full")
+    elif video.codec == "vp8":  # has no other (RFC 6386, 9.2), and so its containers say nothing of it
+        tags = replace(tags, matrix=tags.matrix or "bt470bg", range=tags.range or "limited")
     if tags.matrix == "gbr":
         tags = replace(tags, matrix=None)  # PNG says so of grey pictures too
     return replace(video, bit_depth=plan.bit_depth, tags=tags)
