@@ -161,6 +161,16 @@ def test_default_output(
     assert colorize.output == tmp_path / output
 
 
+@pytest.mark.parametrize("codec", ["nosuch", "aac"])
+def test_no_such_encoder(
+    film: Path, tmp_path: Path, colorize: FakeColorize, capsys: Capture, codec: str
+) -> None:
+    for output in ([], ["-o", str(tmp_path)]):
+        assert main(["run", str(film), "-c:v", codec, *output]) == 2
+        assert f"Unknown encoder '{codec}'; choose one of libx264" in capsys.readouterr().err
+    assert colorize.calls == []
+
+
 def test_output_in_a_folder(film: Path, tmp_path: Path, colorize: FakeColorize) -> None:
     (tmp_path / "out").mkdir()
     assert main(["run", str(film), "-o", str(tmp_path / "out")]) == 0

@@ -236,6 +236,7 @@ def test_bad_requests(tmp_path: Path) -> None:
         (InputError, {"source": text}),
         (InputError, {"source": source, "start": Fraction(100)}),
         (UsageError, {"source": source, "output": source, "overwrite": True}),
+        (UsageError, {"source": source, "output": source}),  # -y would be no way out
         (UsageError, {"source": source, "model": "nobody"}),
         (ModelError, {"source": source, "model": text}),
         (UsageError, {"source": source, "codec": "libx999"}),

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from vidcolor.errors import InputError
-from vidcolor.media.encoders import container_format, container_holds
+from vidcolor.media.encoders import container_format, container_holds, encoder
 from vidcolor.media.target import LONGEST_NAME
 
 __all__ = ["beside", "default_output", "fitted"]
@@ -30,10 +30,12 @@ def default_output(source: Path, codec: str | None = None, word: str = "color") 
 
     Raises:
         InputError: it is no file's name ("." and "/" are none).
+        UsageError: there is no such encoder.
     """
     kept = source.suffix.lower() in _KEPT
-    if kept and codec is not None:
-        kept = container_holds(container_format(source.name), codec)
+    if codec is not None:
+        known = encoder(codec).name
+        kept = kept and container_holds(container_format(source.name), known)
     return beside(source, f".{word}{source.suffix if kept else '.mkv'}")
 
 

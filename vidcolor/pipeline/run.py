@@ -17,7 +17,7 @@ from vidcolor.color.chroma import ChromaMaker
 from vidcolor.errors import OutputError, UsageError
 from vidcolor.frames import VideoInfo
 from vidcolor.media.reader import VideoReader
-from vidcolor.media.target import refuse_target
+from vidcolor.media.target import refuse_own_source, refuse_target
 from vidcolor.media.writer import VideoWriter
 from vidcolor.models import resolve_model
 from vidcolor.pipeline.coloring import Coloring
@@ -77,7 +77,7 @@ def colorize(
             return [] if person is None else [person]
 
         with (
-            _working(target, source, options, note) as work,
+            _working(target, source, reader, options, note) as work,
             _writer(target, reader, video, options, loaded.label, note, work) as writer,
         ):
             coloring = Coloring(colorist, video, writer, options, film.references, persons)
@@ -126,12 +126,17 @@ def _opened_at(
 
 @contextmanager
 def _working(
-    target: Path, source: str | os.PathLike[str], options: RunOptions, notify: Callable[[str], None]
+    target: Path,
+    source: str | os.PathLike[str],
+    reader: VideoReader,
+    options: RunOptions,
+    notify: Callable[[str], None],
 ) -> Iterator[WorkFolder | None]:
     """The result's working folder, which stays after an error; None: the input can be read only once."""
     if not options.parts or not can_resume(source):
         yield None
         return
+    refuse_own_source(target, reader.container)  # first, for to overwrite it is no way out
     refuse_target(target, overwrite=options.overwrite)
     work = WorkFolder(target, source)
     try:
