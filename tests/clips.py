@@ -67,6 +67,7 @@ def make_clip(
     cover: bool = False,
     audio: int = 0,
     audio_codec: str = "aac",
+    audio_layout: str = "mono",
     subtitles: bool = False,
     chapters: bool = False,
     tags: dict[str, str] | None = None,
@@ -101,7 +102,7 @@ def make_clip(
         if cover:
             sources.append(_cover_packets(out))
         for number in range(audio):
-            sources.append(_audio_packets(out, audio_codec, number, seconds))
+            sources.append(_audio_packets(out, audio_codec, audio_layout, number, seconds))
         if subtitles:
             sources.append(_subtitle_packets(out, seconds))
         if attachment:
@@ -313,9 +314,9 @@ def _cover(stream: Any) -> Iterator[Any]:
     yield from stream.encode(None)
 
 
-def _audio_packets(out: Any, codec: str, number: int, seconds: float) -> Iterator[Any]:
+def _audio_packets(out: Any, codec: str, layout: str, number: int, seconds: float) -> Iterator[Any]:
     stream = out.add_stream(codec, rate=48000)
-    stream.layout = "mono"
+    stream.layout = layout
     stream.metadata["language"] = ("eng", "deu", "fra")[number % 3]
     stream.metadata["title"] = f"track {number}"
     return _sine(stream, 440 * (number + 1), seconds)
@@ -328,7 +329,7 @@ def _sine(stream: Any, hertz: float, seconds: float) -> Iterator[Any]:
         wave = 0.2 * np.sin(2 * np.pi * hertz * np.arange(start, start + step) / 48000)
         frame = av.AudioFrame.from_ndarray(wave.astype(np.float32)[None], format="fltp", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = 48000, start, Fraction(1, 48000)
-        for resampled in av.AudioResampler(stream.format, "mono", 48000).resample(frame):
+        for resampled in av.AudioResampler(stream.format, stream.layout, 48000).resample(frame):
             yield from stream.encode(resampled)
     yield from stream.encode(None)
 

@@ -12,6 +12,8 @@ import pytest
 
 from tests.clips import FONT, decode_luma, decode_pts, make_clip, packets, remux
 from tests.media.through import NoSeek, coloured, late_sound, packet_times, through
+from vidcolor.media.containers import container_label
+from vidcolor.media.encoders import container_format
 from vidcolor.media.probe import probe
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.writer import VideoWriter
@@ -48,6 +50,28 @@ class TestCopies:
         for number in (0, 1):
             assert packets(tmp_path / f"b.{target}", "audio", number) == packets(film, "audio", number)
         assert passed.notes == passed.left_out == []
+
+    @pytest.mark.parametrize("layout", ["mono", "stereo", "5.1"])
+    @pytest.mark.parametrize("ending", ["mp4", "mov"])
+    @pytest.mark.parametrize("shape", ["avi", "mkv"])
+    def test_samples_whose_channels_may_only_be_counted(
+        self, tmp_path: Path, shape: str, ending: str, layout: str
+    ) -> None:
+        """AVI and Matroska say how many channels PCM has, MP4 and MOV which they are."""
+        film = make_clip(tmp_path / f"a.{shape}", audio=1, audio_codec="pcm_s16le", audio_layout=layout)
+        with av.open(str(film)) as container:
+            only_counted = "channels" in container.streams.audio[0].layout.name
+        assert only_counted == ((shape, layout) != ("avi", "5.1"))
+        passed = through(film, tmp_path / f"b.{ending}", **QUICK)
+        assert passed.notes == passed.left_out == []
+        assert b"".join(packets(tmp_path / f"b.{ending}", "audio")) == b"".join(packets(film, "audio"))
+        assert np.array_equal(_sound(tmp_path / f"b.{ending}")[0], _sound(film)[0])
+
+    def test_all_of_the_last_packet(self, tmp_path: Path) -> None:
+        """MP4 plays it for as long as it is said to last, and Matroska does not say that of ALAC."""
+        film = make_clip(tmp_path / "a.mkv", audio=1, audio_codec="alac")
+        through(film, tmp_path / "b.mp4", **QUICK)
+        assert len(_sound(tmp_path / "b.mp4")[0]) == len(_sound(film)[0])
 
     @pytest.mark.parametrize("ending", ["mp4", "mov"])
     def test_times_exactly(self, tmp_path: Path, ending: str) -> None:
@@ -150,6 +174,18 @@ class TestConversions:
             "Audio stream 1 (adpcm_ima_wav) cannot be held by MOV and is converted to AAC."
         ]
         wave, _ = _sound(tmp_path / "b.mov")
+        assert abs(_pitch(wave[4800:-4800]) - 440) < 2
+
+    @pytest.mark.parametrize("codec", ["flac", "alac", "pcm_s16le"])
+    def test_sound_a_broadcast_has_no_type_for(self, tmp_path: Path, codec: str) -> None:
+        """Its muxer takes a copy, and nobody could play it."""
+        film = make_clip(tmp_path / "a.mkv", frames=48, audio=1, audio_codec=codec)
+        passed = through(film, tmp_path / "b.ts", **QUICK)
+        assert passed.left_out == []
+        assert passed.notes == [
+            f"Audio stream 1 ({codec}, eng) cannot be held by MPEG-TS and is converted to AAC."
+        ]
+        wave, _ = _sound(tmp_path / "b.ts")
         assert abs(_pitch(wave[4800:-4800]) - 440) < 2
 
     def test_a_part_of_converted_sound(self, tmp_path: Path) -> None:
@@ -309,6 +345,32 @@ class TestDescriptions:
         assert probe(tmp_path / "b.mp4").tags["comment"] == "vidcolor: 0.1"  # MP4 has no other place
         through(tmp_path / "b.mp4", tmp_path / "c.mp4", tags={"vidcolor": "0.1"})
         assert probe(tmp_path / "c.mp4").tags["comment"] == "vidcolor: 0.1"
+
+    @pytest.mark.parametrize(
+        ("ending", "lost"),
+        [("mp4", "MOOD, FOO"), ("avi", "MOOD, FOO"), ("ts", "title, MOOD, FOO"), ("mkv", "")],
+    )
+    def test_tags_without_a_place(self, tmp_path: Path, ending: str, lost: str) -> None:
+        own = {"title": "A film", "MOOD": "dark", "FOO": "bar", "software": "Some editor"}
+        film = make_clip(tmp_path / "a.mkv", tags=own)
+        passed = through(film, tmp_path / f"b.{ending}", tags={"comment": "Coloured"})
+        assert passed.left_out == ([f"film tags ({lost})"] if lost else [])
+        label = container_label(container_format(f"b.{ending}"))
+        told = [f"Film tags ({lost}) cannot be held by {label} and are left out."] if lost else []
+        assert passed.notes == told
+        held = {key.lower() for key in probe(tmp_path / f"b.{ending}").tags}
+        assert {key for key in own if key.lower() not in held} - {"software"} == set(
+            filter(None, lost.split(", "))
+        )
+
+    def test_no_moment_is_no_loss(self, tmp_path: Path) -> None:
+        """A creation time that says nothing, as encoders write it who know none."""
+        film = make_clip(tmp_path / "a.mkv", tags={"creation_time": "1970-01-01T00:00:00.000000Z"})
+        assert through(film, tmp_path / "b.mp4", **QUICK).left_out == []
+        known = make_clip(tmp_path / "c.mkv", tags={"creation_time": "1977-05-25T12:00:00.000000Z"})
+        assert through(known, tmp_path / "d.mp4", **QUICK).left_out == []
+        assert probe(tmp_path / "d.mp4").tags["creation_time"] == "1977-05-25T12:00:00.000000Z"
+        assert through(known, tmp_path / "d.avi").left_out == ["film tags (creation_time)"]
 
     def test_a_long_chapter(self, tmp_path: Path) -> None:
         """MP4 counts chapters in 31 bits of the unit that makes delays exact."""

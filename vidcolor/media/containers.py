@@ -38,8 +38,15 @@ ONE_RATE = RATE_ONLY | {"mxf"}
 UNORDERED = RATE_ONLY | {"asf", "asf_stream"}
 """Containers that cannot say that frames are shown in another order than they are decoded in."""
 _LABELS = {"matroska": "Matroska", "webm": "WebM", "mpegts": "MPEG-TS", "ipod": "M4V"}
-_TS_KINDS = frozenset({"audio", "video"})
-"""The MPEG-TS muxer takes anything and marks what it does not know as private data nobody can read."""
+_AVI_KINDS = frozenset({"audio", "video"})
+_TS_CODECS = frozenset(
+    {
+        *("mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "vvc", "cavs", "avs2", "avs3", "dirac", "vc1"),
+        *("jpeg2000", "mp2", "mp3", "aac", "aac_latm", "ac3", "eac3", "dts", "truehd", "opus", "s302m"),
+        "dvb_subtitle",
+    }
+)
+"""What MPEG-TS has a type for. Its muxer takes anything, and marks the rest as data nobody can read."""
 
 
 def container_label(form: str) -> str:
@@ -54,9 +61,9 @@ def has_flag(container: InputContainer | OutputContainer, name: str) -> bool:
 
 def holds_stream(form: str, stream: Any) -> bool:
     """Whether a container takes a copy of a stream."""
-    if form == "avi" and stream.type not in _TS_KINDS:
+    if form == "avi" and stream.type not in _AVI_KINDS:
         return False
-    if form == "mpegts" and stream.type not in _TS_KINDS and codec_name(stream) != "dvb_subtitle":
+    if form == "mpegts" and codec_name(stream) not in _TS_CODECS:
         return False
     return takes(form, lambda output: output.add_stream_from_template(stream, opaque=True))
 

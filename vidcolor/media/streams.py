@@ -26,12 +26,14 @@ from vidcolor.media.containers import (
 from vidcolor.media.convert import AudioConverter, Converter, Plan, TextConverter, audio_plans, text_plans
 from vidcolor.media.names import codec_name, stream_name
 from vidcolor.media.source import Packet, is_known
-from vidcolor.media.tags import film_tags, stream_tags
+from vidcolor.media.tags import film_tags, lost_tags, stream_tags
 from vidcolor.media.timeline import Cut
 from vidcolor.media.tracks import Track
 
 __all__ = ["StreamCopier"]
 
+_LAYOUTS = ("mono", "stereo", "2.1", "4.0", "5.0", "5.1", "6.1", "7.1")
+"""FFmpeg's own for that many channels, in its order (av_channel_layout_default)."""
 _NEAR = Fraction(1)
 """Seconds before 0 that Matroska's 16-bit block times hold with ease (they end at 32)."""
 
@@ -102,6 +104,8 @@ class StreamCopier:
         if self._source is not None:
             film, chapters = self._source.metadata, list(cut_chapters(self._source, self._cut))
         self._output.metadata.update(film_tags(film, tags, self._form))
+        if lost := lost_tags(film_tags(film, {}, self._form), self._form):
+            self._leave(f"film tags ({', '.join(lost)})", many=True)
         if chapters and self._form in CHAPTER_HOLDERS:
             self._output.set_chapters(chapters)
             self.longest_chapter = max((c["end"] - c["start"]) * c["time_base"] for c in chapters)
@@ -139,6 +143,8 @@ class StreamCopier:
     def _add_copy(self, stream: Any) -> None:
         # ``opaque``: the decoder's name is kept, so codecs that have no encoder here are copied as well.
         out = self._output.add_stream_from_template(stream, opaque=True)
+        if self._form in MOV_FAMILY and (codec_name(stream) or "").startswith("pcm_"):
+            _name_channels(out.codec_context)
         self._describe(out, stream, same=not self._cut.trimmed)
         still = Disposition.attached_pic in stream.disposition
         film = stream.type == "video" and not still
@@ -213,3 +219,12 @@ class StreamCopier:
         """Sends what converters still hold."""
         for track in self._tracks.values():
             track.finish()
+
+
+def _name_channels(context: Any) -> None:
+    """Says which channels PCM's are, where its container only counted them (AVI, Matroska).
+
+    MP4 has to say it, and finds out that it cannot when the whole film is written.
+    """
+    if context.layout.name.endswith(" channels") and context.layout.nb_channels <= len(_LAYOUTS):
+        context.layout = _LAYOUTS[context.layout.nb_channels - 1]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
+from typing import Any
 
-from vidcolor.media.containers import MOV_FAMILY
+import av
+import av.error
 
-__all__ = ["film_tags", "stream_tags"]
+from vidcolor.media.containers import MATROSKA_FAMILY, MOV_FAMILY
+
+__all__ = ["film_tags", "lost_tags", "stream_tags"]
 
 _DROPPED = frozenset(
     {
@@ -23,6 +28,7 @@ _MOV_TAGS = frozenset(
     }
 )
 """Film tags that MP4 and MOV have a place for."""
+_NO_MOMENT = "1970-01-01T00:00:00.000000Z"
 _MAC_LANGUAGES = {
     code[:3]: code[4:]
     for line in (
@@ -42,6 +48,31 @@ def film_tags(source: Mapping[str, str], added: Mapping[str, str], form: str) ->
             key, value = "comment", f"{key}: {value}"
         _add(tags, key, value)
     return tags
+
+
+def lost_tags(tags: Mapping[str, str], form: str) -> list[str]:
+    """Those of a film's tags that a container has no place for.
+
+    Found by writing them beside a black frame and reading them back, for no table is complete. The name
+    of the program that wrote the old file is not among them, nor a clock's zero, which MP4 has for "unknown".
+    """
+    tags = {key: value for key, value in tags.items() if key.lower() != "software" and value != _NO_MOMENT}
+    if not tags or form in MATROSKA_FAMILY:  # whose tags are free
+        return []
+    file = io.BytesIO()
+    try:
+        with av.open(file, "w", format=form) as scratch:
+            stream: Any = scratch.add_stream("mpeg4", rate=25)
+            stream.width = stream.height = 16
+            scratch.metadata.update(tags)
+            for frame in (av.VideoFrame(16, 16, "yuv420p"), None):
+                scratch.mux(stream.encode(frame))
+        file.seek(0)
+        with av.open(file) as read:
+            held = {key.lower() for key in read.metadata}
+    except (av.error.FFmpegError, ValueError, OSError):
+        return []  # it holds no such film, and nothing is known
+    return [key for key in tags if key.lower() not in held]
 
 
 def stream_tags(source: Mapping[str, str], form: str, *, same: bool) -> dict[str, str]:

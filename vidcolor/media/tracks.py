@@ -47,6 +47,8 @@ class Track:
     _rise: int = field(init=False)
     """By how much the muxer wants each decoding time to be later than the one before it."""
     _last_dts: int | None = None
+    _step: int = 0
+    """How much later the last piece of sound began than the one before it."""
     _told: bool = False
 
     def __post_init__(self) -> None:
@@ -116,9 +118,14 @@ class Track:
                 length, pts, dts = max(length + pts, 0), 0, 0  # a line that stands when the cut begins
             if self.cut.limit is not None:  # or when it ends; the film would seem to last as long as it
                 length = min(length, max(round(self.cut.limit / base) - pts, 0))
+        before = self._last_dts
+        pts, dts = self._mended(pts, dts, length)
+        if self.out.type == "audio" and before is not None:
+            self._step = dts - before
         packet.time_base = base
-        packet.duration = length
-        packet.pts, packet.dts = self._mended(pts, dts, length)
+        # A piece of sound without a length, if it is the last, would not be played at all in MP4.
+        packet.duration = length or self._step
+        packet.pts, packet.dts = pts, dts
 
     def _mended(self, pts: int | None, dts: int | None, length: int) -> tuple[int, int]:
         """Times a muxer takes: both there, decoding times rising and not after the time of showing."""
