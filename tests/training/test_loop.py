@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tests.training.sets import ADVERSARIAL, make_film_set, make_pictures, recipe
+from vidcolor.datasets.manifest import open_set
 from vidcolor.errors import InputError, ModelError, OutputError, UsageError
 from vidcolor.models import create_model, load_weights, save_weights
 from vidcolor.training import checkpoint, held_out, loop
@@ -137,6 +138,31 @@ def test_time_limit_ends_a_session_and_resuming_goes_on(pictures: Path, tmp_path
     assert_equal(state_of(whole), state_of(parted))
 
 
+def test_a_look_at_the_end_of_a_session_is_not_remembered(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is made longer gives the weights that it would have given at once."""
+    measure, losses = held_out.HeldOut.measure, list[float]()
+
+    def told(*given: Any) -> dict[str, float]:
+        return {**measure(*given), "val_loss": losses.pop(0)}
+
+    monkeypatch.setattr(held_out.HeldOut, "measure", told)
+    whole, parted = tmp_path / "whole.safetensors", tmp_path / "parted.safetensors"
+    losses += [3, 4, 5]  # after steps 3, 6 and 8
+    run(recipe(schedule__name="constant"), pictures, whole)
+    losses += [3, 1, 4, 5]  # and after 5, where the first session ends
+    first = run(recipe(schedule__name="constant", run__steps=5), pictures, parted)
+    assert first.step == load_weights(parted).training["steps"] == 5
+    last = load_weights(tmp_path / "parted.training" / "last.safetensors")
+    assert_equal(load_weights(parted).model.state_dict(), last.model.state_dict())
+    run(recipe(schedule__name="constant"), pictures, parted, resume=True)
+    assert losses == []
+    assert load_weights(parted).training["steps"] == load_weights(whole).training["steps"] == 3
+    assert_equal(load_weights(parted).model.state_dict(), load_weights(whole).model.state_dict())
+    assert_equal(state_of(whole), state_of(parted))
+
+
 def test_a_schedule_by_time_ends_with_the_time(pictures: Path, tmp_path: Path) -> None:
     made = recipe(schedule__over="time", run__time_limit=0.02, run__steps=0)
     output = tmp_path / "out.safetensors"
@@ -190,6 +216,19 @@ def test_a_checkpoint_of_another_run(
     run(recipe(), pictures, output, **stop_after(1))
     with pytest.raises(ModelError, match=f"is of another run: {sentence}; resume with its own recipe"):
         run(recipe(**changes), pictures, output, resume=True)
+
+
+def test_a_checkpoint_of_pictures_that_have_the_same_names(tmp_path: Path) -> None:
+    """As all sets have that build-dataset makes."""
+    output, own, others = (tmp_path / name for name in ("out.safetensors", "a/set", "b/set"))
+    make_pictures(own, 14)
+    make_pictures(others, 14, size=(30, 26))
+    assert [p.path.name for p in open_set(own).train] == [p.path.name for p in open_set(others).train]
+    run(recipe(), own, output, **stop_after(1))
+    with pytest.raises(ModelError, match="was trained on other pictures than these"):
+        run(recipe(), others, output, resume=True)
+    own.parent.rename(tmp_path / "elsewhere")
+    assert run(recipe(), tmp_path / "elsewhere" / "set", output, resume=True).step == 8
 
 
 def test_a_checkpoint_of_other_pictures(pictures: Path, tmp_path: Path) -> None:

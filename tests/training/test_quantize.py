@@ -100,6 +100,7 @@ def test_gain_shade_and_looks_hold_in_eight_bits(data: Path, tmp_path: Path) -> 
         (["grey"], 2, "'grey' has no weights, so there is nothing to quantize"),
         (["{model}", "-o", "a.xml"], 2, "'a.xml' is not the name of a weights file"),
         (["nothing"], 2, "There is no model 'nothing'"),
+        (["{model}", "-o", "no/such/a.safetensors"], 1, "The folder 'no/such' does not exist"),
     ],
 )
 def test_what_cannot_be_quantized(

@@ -44,6 +44,18 @@ def test_what_a_run_leaves_behind(base: dict[str, Any], panels: int, tmp_path: P
     assert str(tmp_path) not in str(training)
 
 
+@pytest.mark.parametrize("base", [PLAIN, ADVERSARIAL])
+def test_the_time_is_up_before_the_first_step(base: dict[str, Any], tmp_path: Path) -> None:
+    output, pictures = tmp_path / "out.safetensors", make_pictures(tmp_path / "pictures", 14)
+    outcome = train(recipe(base, run__time_limit=1e-9), [pictures], output, device="cpu")
+    assert (outcome.step, load_weights(output).training["steps"]) == (0, 0)
+    with open(tmp_path / "out.training" / "metrics.csv", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["step"], row["train_loss"]) == ("0", "nan")
+    assert float(row["val_loss"]) > 0
+    assert (tmp_path / "out.training" / "curves.png").exists()
+
+
 def test_tensorboard_gets_every_figure_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, float, int]] = []
 

@@ -18,7 +18,6 @@ from vidcolor.cli.build_dataset import BuildReporter
 from vidcolor.cli.console import (
     common_options,
     emit_json,
-    printable,
     progress_option,
     quiet_option,
     wants_bar,
@@ -26,6 +25,7 @@ from vidcolor.cli.console import (
 from vidcolor.cli.train_progress import TrainReporter
 from vidcolor.cli.types import DURATION, KEY_VALUE
 from vidcolor.errors import UsageError
+from vidcolor.wording import printable
 
 if TYPE_CHECKING:
     from vidcolor.training.options import Recipe
@@ -70,8 +70,8 @@ OF_FILMS = "episode"
 @click.option(
     "--time-limit",
     type=DURATION,
-    help="End after this long in all (55m, 8h), earlier starts counted, with weights and a checkpoint; as "
-    "--set run.time_limit=MINUTES.",
+    help="End after this long (55m, 8h), with weights and a checkpoint; as --set run.time_limit=MINUTES. "
+    "Recipes whose rate falls over time (episode, carried) count earlier starts, all others this one.",
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Steps in all; as --set run.steps=N.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of everything random; as --set run.seed=N.")

@@ -52,8 +52,8 @@ def finish_set(
         notify(f"There is only one {options.split}, so nothing is held out.")
     with writing(final):
         entries = _name_pictures(folder, rows, parts)
-        lines = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
-        write_file(folder / MANIFEST, lines.encode("utf-8", "surrogateescape"))
+        lines = "".join(json.dumps(entry) + "\n" for entry in entries)
+        write_file(folder / MANIFEST, lines.encode())
         prior = mean_counts(
             [(r.bins, r.counts) for r, part in zip(rows, parts, strict=True) if part == "train"]
         )
@@ -73,7 +73,7 @@ def finish_set(
             "labels": labels,
             "prior": prior,
         }
-        write_file(folder / DATASET, (_json(head) + "\n").encode("utf-8", "surrogateescape"))
+        write_file(folder / DATASET, (_json(head) + "\n").encode())
     return Finished(counts["train"], counts["test"], shots, tuple(labels))
 
 
@@ -159,5 +159,5 @@ def _source_counts(
 
 def _json(head: Mapping[str, Any]) -> str:
     """Indented, but with a row of numbers on one line."""
-    text = json.dumps({**head, "prior": None}, indent=2, ensure_ascii=False)
+    text = json.dumps({**head, "prior": None}, indent=2)
     return text.replace('"prior": null', f'"prior": {json.dumps(head["prior"])}')

@@ -133,20 +133,22 @@ class WorkFolder:
             path, model, name=options.name, options=options.options, training=summary, version=__version__
         )
 
-    def finish(self, model: ColorModel, summary: dict[str, Any]) -> dict[str, Any]:
+    def finish(self, model: ColorModel, summary: dict[str, Any], *, best: bool) -> dict[str, Any]:
         """Writes the weights that go out: the last, or the best where the recipe keeps these.
 
         Args:
             model: with the last weights.
             summary: of the run as a whole; "step" and "held_out" are those of the last weights.
+            best: whether the last weights are the best as well, and better than those kept.
 
         Returns:
             The summary of what went out.
         """
-        if self._recipe.run.keep == "best" and self.best.exists():
+        if self._recipe.run.keep == "best":
             self.write_weights(self.last, model, summary)
-            best = load_weights(self.best)
-            model, summary = best.model, summary | best.training
+            if not best and self.best.exists():
+                kept = load_weights(self.best)
+                model, summary = kept.model, summary | kept.training
         self.write_weights(self.output, model, summary)
         return summary
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -33,6 +34,8 @@ __all__ = ["Outcome", "Progress", "recipe_of_run", "train"]
 
 _STEP_NOISE = 2
 """Keeps the seeds of steps apart from those of orders and samples (:mod:`vidcolor.training.data`)."""
+_LEARNT = ("train_loss", "train_discriminator")
+"""Columns of what steps say, in the order they say it."""
 _SAMPLES = 8
 """Held-out pictures on a sheet of samples."""
 _NO_NEIGHBOURS = (
@@ -262,13 +265,16 @@ class _Session:
             self.loss = values[0]
             if not np.isfinite(values).all():
                 self.break_down(f"the loss is {self.loss:g}")
-            for name, value in zip(("train_loss", "train_discriminator"), values, strict=False):
+            for name, value in zip(_LEARNT, values, strict=False):
                 self.state.sums[name] = self.state.sums.get(name, 0.0) + value
             self.state.summed += 1
         del self.unread[:count]
 
-    def look(self) -> None:
-        """Looks at held-out pictures: a row of figures, the best weights, curves and samples."""
+    def look(self, *, keep: bool = True) -> bool:
+        """Looks at held-out pictures: a row of figures, the best weights, curves and samples.
+
+        ``keep``: whether what is best is kept for those who go on. Returns whether these weights are it.
+        """
         self.read()
         state, group = self.state, self.place.group
         figures: list[float] | None = None
@@ -281,9 +287,10 @@ class _Session:
         state.rows.append(row)
         state.sums, state.summed = {}, 0
         best = state.judge(row["val_loss"])
-        if self.place.group.is_first and best:
+        if self.place.group.is_first and best and keep:
             self.folder.write_weights(self.folder.best, state.kept, self.summary())
         self.report()
+        return best
 
     def report(self, *, now: bool = False) -> None:
         """Writes what the run shows of itself."""
@@ -294,8 +301,9 @@ class _Session:
     def row(self, figures: list[float]) -> dict[str, float]:
         """What is known now, in the order of the columns of metrics.csv."""
         state, group = self.state, self.place.group
-        names = sorted(state.sums, reverse=True)
-        sums = torch.tensor([state.sums[name] for name in names], dtype=torch.float64, device=group.device)
+        names = _LEARNT[: 1 if state.discriminator is None else 2]
+        summed = [state.sums.get(name, math.nan) for name in names]  # nan: the time was up before a step
+        sums = torch.tensor(summed, dtype=torch.float64, device=group.device)
         means = (group.mean(sums) / max(state.summed, 1)).tolist()
         row = {
             "step": float(state.step),
@@ -349,9 +357,9 @@ class _Session:
         if reason == "stopped":
             return Outcome(reason, state.step, self.clock.seconds, None, folder.path, {})
         # After the checkpoint: a run that goes on must not remember a look that it would not have had.
-        if not state.rows or state.rows[-1]["step"] != state.step:
-            self.look()
+        looked = bool(state.rows) and state.rows[-1]["step"] == state.step
+        best = not looked and self.look(keep=False)
         self.report(now=True)
-        summary = folder.finish(state.kept, self.summary()) if group.is_first else {}
+        summary = folder.finish(state.kept, self.summary(), best=best) if group.is_first else {}
         held_out = summary.get("held_out", {})
         return Outcome(reason, state.step, self.clock.seconds, folder.output, folder.path, held_out)

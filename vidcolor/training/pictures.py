@@ -88,8 +88,12 @@ class Pictures:
 
     @property
     def digest(self) -> str:
-        """The same for the same pictures in the same order, wherever they lie."""
-        names = "\n".join(f"{p.path.parent.name}/{p.path.name} {p.label}" for p in self.train)
+        """The same for the same pictures in the same order, wherever they lie.
+
+        Built sets number their pictures, so names alone say little: their sizes in bytes are in it.
+        """
+        every = (*self.train, *self.test)
+        names = "\n".join(f"{p.path.parent.name}/{p.path.name} {p.label} {_bytes_of(p.path)}" for p in every)
         return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
     def prior(self, device: torch.device) -> Tensor:
@@ -103,6 +107,13 @@ class Pictures:
     def _ab(self, index: int) -> Tensor:
         rgb = read_pixels(self.train[index].path, _COUNTED_SIDE)
         return lab_of_codes(torch.from_numpy(rgb).permute(2, 0, 1)[None])[:, 1:]
+
+
+def _bytes_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1  # gone since; whoever reads it says so
 
 
 def open_pictures(recipe: Recipe, data: Sequence[Path]) -> Pictures:

@@ -80,6 +80,8 @@ def quantize(
         raise UsageError(f"{str(target)!r} is not the name of a weights file (.safetensors).")
     if target.exists() and not overwrite:
         raise OutputError(f"{str(target)!r} exists; replace it with -y.")
+    if not target.parent.is_dir():
+        raise OutputError(f"The folder {str(target.parent)!r} does not exist.")
     import_openvino()
     nncf = _import_nncf()
     loaded = resolve_model(model)
