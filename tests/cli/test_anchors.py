@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,20 @@ def test_a_folder_is_written_and_told_of(tmp_path: Path, capsys: Capture) -> Non
     assert "-y overwrites them" in capsys.readouterr().err
     assert main(["anchors", str(source), *TINY, "-y", "-q"]) == 0
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_full_disk_is_said_of_the_folder_that_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    film = make_clip(tmp_path / "a.mkv", frames=3)
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    assert main(["anchors", str(film), "--model", "grey", "-o", str(tmp_path / "words")]) == 1
+    sentence = f"The disk is full: {tmp_path / 'words'} could not be finished"
+    assert capsys.readouterr().err.endswith(f"error: {sentence}\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
 
 
 def test_one_is_told_of_as_one(tmp_path: Path, capsys: Capture) -> None:

@@ -246,6 +246,15 @@ def test_a_full_disk_behind_stdout(tmp_path: Path) -> None:
     assert run.stderr == b"vidcolor: error: No space left on device\n"
 
 
+def test_a_current_folder_that_is_gone(tmp_path: Path) -> None:
+    """Before libraries end the process in words of their own."""
+    start = f"import os; os.rmdir(os.getcwd()); from vidcolor.cli import main; print(main({['models']!r}))"
+    (tmp_path / "gone").mkdir()
+    done = subprocess.run([sys.executable, "-c", start], cwd=tmp_path / "gone", capture_output=True)
+    sentence = b"vidcolor: error: The current folder does not exist any more; change to another one\n"
+    assert (done.stdout, done.stderr) == (b"1\n", sentence)
+
+
 def test_ascii_output_can_show_any_name(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9 \xe6\x98\xa0.mp4")
     run = vidcolor("info", name, cwd=tmp_path, PYTHONIOENCODING="ascii")

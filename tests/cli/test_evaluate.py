@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +44,20 @@ def test_a_result_beside_its_truth(films: tuple[Path, Path], tmp_path: Path, cap
     assert f"written: {output}" in err
     assert [path.name for path in report.iterdir()] == ["index.html"]
     assert "<!doctype html>" in (report / "index.html").read_text()
+
+
+def test_a_report_that_fails_leaves_no_empty_folder(
+    films: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "there").mkdir()
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    for name in ("report", "there"):
+        assert main(["evaluate", str(films[0]), "--report", str(tmp_path / name)]) == 1
+        assert "The disk is full: " in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
 
 
 def test_nothing_is_overwritten_without_being_asked(

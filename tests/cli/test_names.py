@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
+from html import escape
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.clips import decode_pts, make_clip
 from vidcolor.cli import main
+from vidcolor.datasets.manifest import open_set
+from vidcolor.wording import printable
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux")
 
@@ -39,6 +44,11 @@ NAMES = [
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return make_clip(tmp_path_factory.mktemp("film") / "film.mp4", frames=3, cover=True).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def colourful(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return make_clip(tmp_path_factory.mktemp("film") / "film.mp4", frames=3, colourful=True).read_bytes()
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name[:20]))
@@ -92,6 +102,42 @@ def test_beside_a_name_as_long_as_can_be(
     Path(name).write_bytes(film)
     assert main([command, "--model", "grey", name]) == 0
     assert sorted(os.listdir()) == [f"{'x' * (255 - len(ending))}{ending}", name]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name[:20]))
+def test_a_name_on_pictures_and_in_documents(
+    name: bytes, colourful: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = os.fsdecode(name)
+    Path(text).write_bytes(colourful)
+    bare = ["--model", "grey"]
+    assert main(["preview", *bare, "-o", "sheet.png", "--", text]) == 0
+    assert main(["compare", "-o", "both.mp4", "--", text, text]) == 0
+    assert main(["evaluate", *bare, "-o", "figures.md", "--report", "page", "--", text]) == 0
+    shown = printable(text)
+    assert (tmp_path / "figures.md").read_text(encoding="utf-8").startswith(f"# grey on {shown}\n\n")
+    assert escape(shown) in (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name[:20]))
+def test_a_name_in_a_training_set(
+    name: bytes, colourful: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = os.fsdecode(name)
+    Path(text).write_bytes(colourful)
+    (tmp_path / text.removesuffix(".mp4")).mkdir()
+    for number in range(10):
+        picture = np.random.default_rng(number).integers(0, 256, (48, 64, 3), np.uint8)
+        Path(text.removesuffix(".mp4"), f"{number}\u2028.png").write_bytes(cv2.imencode(".png", picture)[1])
+    least = ["--size", "32", "--resize", "40", "--colorfulness", "0", "--duplicates", "0"]
+    inputs = [text, text.removesuffix(".mp4")]
+    assert main(["build-dataset", "-o", "set", *least, "--", *inputs]) == 0
+    found = open_set("set")
+    sources = {picture.source for picture in (*found.train, *found.test)}
+    assert any(source.endswith("\u2028.png") for source in sources)
+    assert text in json.loads(Path("set", "dataset.json").read_text(encoding="utf-8"))["sources"]["films"]
 
 
 @pytest.mark.parametrize("command", ["run", "anchors", "preview"])

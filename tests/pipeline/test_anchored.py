@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -245,6 +246,22 @@ def test_a_count_below_one_is_refused(tmp_path: Path, every: int) -> None:
     with pytest.raises(UsageError, match=f"anchor_every must be 1 or more, or None, not {every}"):
         vidcolor.colorize(source, tmp_path / "b.mkv", anchor_every=every, **TINY)
     assert [p.name for p in tmp_path.iterdir()] == ["a.mkv"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"network_size": 15}, "network_size must be 16 or more, not 15"),
+        ({"saturation": -0.5}, "saturation must be a number from 0 on, not -0.5"),
+        ({"saturation": math.nan}, "saturation must be a number from 0 on, not nan"),
+        ({"saturation": math.inf}, "saturation must be a number from 0 on, not inf"),
+        ({"batch_size": 0}, "batch_size must be 1 or more, or None, not 0"),
+        ({"smooth": 1.5}, "smooth must be from 0 to 1, not 1.5"),
+    ],
+)
+def test_what_the_command_line_refuses_is_refused_from_python(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        RunOptions(**options)
 
 
 # ---- what stays -------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from vidcolor.cli.console import (
     Console,
     common_options,
     emit_json,
-    printable,
     progress_option,
     quiet_option,
     wants_bar,
@@ -20,7 +19,7 @@ from vidcolor.cli.progress import RunReporter
 from vidcolor.cli.run import STDIN, coloring_options, film_range
 from vidcolor.errors import UsageError
 from vidcolor.pipeline.options import RunOptions
-from vidcolor.wording import counted
+from vidcolor.wording import counted, printable
 
 if TYPE_CHECKING:
     from vidcolor.pipeline.anchors import AnchorSummary

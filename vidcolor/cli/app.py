@@ -25,7 +25,7 @@ import click
 
 from vidcolor import __version__
 from vidcolor.cli.console import Console, emit_json, say, write
-from vidcolor.errors import OutputError, VidcolorError, in_words
+from vidcolor.errors import InputError, OutputError, VidcolorError, in_words
 
 __all__ = ["main"]
 
@@ -72,6 +72,10 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, "--version", message="vidcolor %(version)s")
 def app() -> None:
     """Turn black-and-white video into colour video."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:  # libraries look for their parts there, and end the process in their own words
+        raise InputError("The current folder does not exist any more; change to another one.") from None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vidcolor.cli.console import emit_json, printable, write
+from vidcolor.cli.console import emit_json, write
 from vidcolor.cli.reporter import Reporter, make_bar
-from vidcolor.wording import counted
+from vidcolor.wording import counted, printable
 
 if TYPE_CHECKING:
     from vidcolor.pipeline.batch.loop import Event

@@ -12,7 +12,6 @@ from vidcolor.cli.console import (
     Console,
     common_options,
     emit_json,
-    printable,
     progress_option,
     quiet_option,
     wants_bar,
@@ -20,7 +19,7 @@ from vidcolor.cli.console import (
 from vidcolor.cli.reporter import Reporter, make_bar
 from vidcolor.cli.types import TIME, Number, setting
 from vidcolor.datasets.options import REASONS, BuildOptions, BuildProgress, BuildSummary
-from vidcolor.wording import counted
+from vidcolor.wording import counted, printable
 
 __all__ = ["BuildReporter", "command"]
 

@@ -12,7 +12,6 @@ from vidcolor.cli.console import (
     Console,
     common_options,
     emit_json,
-    printable,
     progress_option,
     quiet_option,
     wants_bar,
@@ -28,7 +27,7 @@ from vidcolor.cli.run import (
 from vidcolor.cli.types import SIGNED_TIME, setting
 from vidcolor.errors import UsageError
 from vidcolor.pipeline.compare.options import CompareOptions
-from vidcolor.wording import counted
+from vidcolor.wording import counted, printable
 
 if TYPE_CHECKING:
     from vidcolor.pipeline.compare.make import CompareSummary

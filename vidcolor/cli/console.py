@@ -15,6 +15,7 @@ from typing import Any, TextIO, TypeVar
 import click
 
 from vidcolor.errors import OutputError
+from vidcolor.wording import printable
 
 __all__ = [
     "Console",
@@ -22,7 +23,6 @@ __all__ = [
     "console_of",
     "emit_json",
     "is_terminal",
-    "printable",
     "progress_option",
     "quiet_option",
     "say",
@@ -49,21 +49,6 @@ class Console:
 def console_of(context: click.Context) -> Console:
     """The console of a running command."""
     return context.ensure_object(Console)
-
-
-def printable(text: str) -> str:
-    r"""Text that can be shown anywhere: file names may hold any byte, line ends and escape codes too.
-
-    >>> printable("caf\udce9\n\x1b[31m.mp4")
-    'caf\\xe9\\n\\x1b[31m.mp4'
-    """
-    return "".join(c if c.isprintable() else _escaped(c) for c in text)
-
-
-def _escaped(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # a byte that was not UTF-8 (PEP 383)
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return character.encode("unicode_escape").decode("ascii")
 
 
 def say(message: str) -> None:

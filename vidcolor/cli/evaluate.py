@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -240,9 +241,16 @@ def _document(outcome: Outcome, path: Path) -> str:
 def _write(path: Path, text: str, *, overwrite: bool) -> None:
     from vidcolor.media.target import write_file  # brings PyAV
 
-    if path.name == PAGE:
-        path.parent.mkdir(exist_ok=True)
-    write_file(path, text.encode(), overwrite=overwrite)
+    made = path.name == PAGE and not path.parent.exists()
+    if made:
+        path.parent.mkdir()
+    try:
+        write_file(path, text.encode("utf-8", "backslashreplace"), overwrite=overwrite)
+    except BaseException:
+        if made:
+            with suppress(OSError):
+                path.parent.rmdir()
+        raise
 
 
 class _Reporter(RunReporter):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidcolor.cli.console import common_options, emit_json, printable
-from vidcolor.wording import counted
+from vidcolor.cli.console import common_options, emit_json
+from vidcolor.wording import counted, printable
 
 if TYPE_CHECKING:
     from vidcolor.frames import Known, MediaInfo, StreamInfo, VideoInfo

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidcolor.cli.console import common_options, emit_json, printable
+from vidcolor.cli.console import common_options, emit_json
+from vidcolor.wording import printable
 
 if TYPE_CHECKING:
     from vidcolor.models import ColorModel, ModelEntry

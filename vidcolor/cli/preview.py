@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidcolor.cli.console import Console, common_options, emit_json, printable, quiet_option
+from vidcolor.cli.console import Console, common_options, emit_json, quiet_option
 from vidcolor.cli.reporter import Reporter
 from vidcolor.cli.run import (
     STDIN,
@@ -20,7 +20,7 @@ from vidcolor.cli.run import (
 from vidcolor.cli.types import TIME
 from vidcolor.errors import UsageError
 from vidcolor.pipeline.options import RunOptions
-from vidcolor.wording import counted
+from vidcolor.wording import counted, printable
 
 if TYPE_CHECKING:
     from vidcolor.pipeline.preview.make import PreviewSummary

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from vidcolor.cli.console import emit_json, printable
+from vidcolor.cli.console import emit_json
 from vidcolor.cli.reporter import Reporter, make_bar
 from vidcolor.pipeline.options import Progress, Summary
-from vidcolor.wording import counted
+from vidcolor.wording import counted, printable
 
 __all__ = ["RunReporter"]
 

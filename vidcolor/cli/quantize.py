@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from vidcolor.cli.console import common_options, emit_json, printable, quiet_option, say
+from vidcolor.cli.console import common_options, emit_json, quiet_option, say
 from vidcolor.cli.run import complete_model
 from vidcolor.cli.types import setting
 from vidcolor.training.options import QuantizeOptions
+from vidcolor.wording import printable
 
 __all__ = ["command"]
 

@@ -16,7 +16,6 @@ from vidcolor.cli.console import (
     Console,
     common_options,
     is_terminal,
-    printable,
     progress_option,
     quiet_option,
     wants_bar,
@@ -25,7 +24,8 @@ from vidcolor.cli.console import (
 from vidcolor.cli.progress import RunReporter
 from vidcolor.cli.types import KEY_VALUE, TIME, CountOrOff, Number, setting
 from vidcolor.errors import OutputError, UsageError
-from vidcolor.pipeline.options import EncoderOptions, RunOptions
+from vidcolor.pipeline.options import LEAST_SIZE, EncoderOptions, RunOptions
+from vidcolor.wording import printable
 
 __all__ = [
     "STDIN",
@@ -95,7 +95,7 @@ _NETWORK = (
         RunOptions,
         "network_size",
         "--network-size",
-        type=click.IntRange(min=16),
+        type=click.IntRange(min=LEAST_SIZE),
         help="Short side of the picture the network sees, in pixels.",
     ),
 )

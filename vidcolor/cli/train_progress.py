@@ -6,9 +6,9 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from vidcolor.cli.console import emit_json, printable
+from vidcolor.cli.console import emit_json
 from vidcolor.cli.reporter import Reporter, make_bar
-from vidcolor.wording import counted
+from vidcolor.wording import counted, printable
 
 if TYPE_CHECKING:
     from vidcolor.training.loop import Outcome, Progress

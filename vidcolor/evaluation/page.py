@@ -17,7 +17,7 @@ from vidcolor.evaluation.rows import Row, group_rows, headline, rows
 from vidcolor.evaluation.steadiness import AT_CUT, INSIDE, INSIDE_FACTOR
 from vidcolor.evaluation.table import left_out
 from vidcolor.media.timeline import clock_text
-from vidcolor.wording import counted
+from vidcolor.wording import counted, printable
 
 __all__ = ["page"]
 
@@ -56,8 +56,8 @@ def page(outcome: Outcome) -> str:
 
 
 def _text(value: object) -> str:
-    """Anything as text that cannot be taken for markup; file names may hold what is no text."""
-    return escape(str(value).encode("utf-8", "backslashreplace").decode("utf-8"))
+    """Anything as text that cannot be taken for markup."""
+    return escape(printable(str(value)))
 
 
 def _embedded(data: Mapping[str, Any]) -> str:

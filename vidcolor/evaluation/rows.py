@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vidcolor.evaluation.figures import FIGURES, Figure, written
-from vidcolor.wording import counted
+from vidcolor.wording import counted, printable
 
 __all__ = ["Row", "group_rows", "headline", "rows", "subject"]
 
@@ -74,8 +74,8 @@ def subject(data: Mapping[str, Any]) -> str:
     """What was measured, in a line: "default on clip.mp4"."""
     name = data["input"]
     if "model" in data:
-        return f"{data['model']} on {name}"
-    return f"{name} beside {data['truth']}" if "truth" in data else str(name)
+        return printable(f"{data['model']} on {name}")
+    return printable(f"{name} beside {data['truth']}" if "truth" in data else str(name))
 
 
 def headline(data: Mapping[str, Any]) -> str:

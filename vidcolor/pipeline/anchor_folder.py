@@ -118,12 +118,13 @@ class Painted(NamedTuple):
 class AnchorFolder:
     """A folder in the making; see :meth:`made`."""
 
-    def __init__(self, working: Path, film: Film, anchor_every: int, start: Fraction) -> None:
-        self._working, self._film, self._every, self._start = working, film, anchor_every, start
+    def __init__(self, working: Path, final: Path, film: Film, anchor_every: int, start: Fraction) -> None:
+        self._working, self._final = working, final
+        self._film, self._every, self._start = film, anchor_every, start
         self._entries: list[dict[str, Any]] = []
         self._names: set[str] = set()
         self._shot = 0
-        with writing(working):
+        with writing(final):
             (working / ORIGINALS).mkdir()
 
     @classmethod
@@ -144,7 +145,7 @@ class AnchorFolder:
             lambda final: _check(path, final, film, overwrite),
             purpose="anchors are written to a folder",
         ) as working:
-            yield cls(working, film, anchor_every, start)
+            yield cls(working, path, film, anchor_every, start)
 
     def add(
         self, picture: Rgb, compared: Compared, time: Timestamp, begin: Fraction, *, starts_shot: bool
@@ -162,7 +163,7 @@ class AnchorFolder:
         since = time.exact - begin
         name = self._free_name(since)
         data = _png(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-        with writing(self._working):
+        with writing(self._final):
             (self._working / name).write_bytes(data)
             (self._working / ORIGINALS / name).write_bytes(_png(compared))
         self._entries.append(
@@ -197,7 +198,7 @@ class AnchorFolder:
             "pictures": "frames as stored, turned upright; times are seconds from the film's beginning",
             "anchors": self._entries,
         }
-        with writing(self._working):
+        with writing(self._final):
             (self._working / SHEET).write_bytes(_png(_contact_sheet(self._working, self._entries)))
             (self._working / INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
         return len(self._entries)

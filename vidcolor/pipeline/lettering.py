@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from vidcolor.wording import printable
+
 __all__ = ["fitting", "lettering", "text_width"]
 
 _FACE = Path("mpl-data", "fonts", "ttf", "DejaVuSans.ttf")
@@ -19,8 +21,10 @@ _FACE = Path("mpl-data", "fonts", "ttf", "DejaVuSans.ttf")
 def lettering(text: str, height: int) -> npt.NDArray[np.float32]:
     """How far each pixel is covered by a line of text: ``(height, w)`` in [0, 1].
 
-    ``height``: of the line, in pixels, from above the tallest letter to below the lowest.
+    ``height``: of the line, in pixels, from above the tallest letter to below the lowest. What cannot be
+    shown stands as in messages.
     """
+    text = printable(text)
     font = _font(height)
     width = max(1, text_width(text, height))
     picture = Image.new("L", (width, height), 0)
@@ -31,11 +35,12 @@ def lettering(text: str, height: int) -> npt.NDArray[np.float32]:
 
 def text_width(text: str, height: int) -> int:
     """Columns a line of text takes."""
-    return int(np.ceil(_font(height).getlength(text)))
+    return int(np.ceil(_font(height).getlength(printable(text))))
 
 
 def fitting(text: str, height: int, width: int) -> str:
     """The text, its middle left out where it is too long for so many columns; "" where nothing fits."""
+    text = printable(text)  # before it is cut
     if text_width(text, height) <= width:
         return text
     for kept in range(len(text) - 1, 0, -1):

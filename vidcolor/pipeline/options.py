@@ -5,6 +5,7 @@ Defaults live here and nowhere else. Imports nothing heavy: the command line rea
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -14,7 +15,10 @@ from typing import Any, Literal
 from vidcolor.errors import UsageError
 from vidcolor.limits import MAX_PIXELS
 
-__all__ = ["EncoderOptions", "Progress", "RunOptions", "Summary"]
+__all__ = ["LEAST_SIZE", "EncoderOptions", "Progress", "RunOptions", "Summary"]
+
+LEAST_SIZE = 16
+"""Pixels of the network's short side, at the least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +92,14 @@ class RunOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.smooth <= 1:
             raise UsageError(f"smooth must be from 0 to 1, not {self.smooth:g}.")
-        if self.anchor_every is not None and self.anchor_every < 1:
-            raise UsageError(f"anchor_every must be 1 or more, or None, not {self.anchor_every}.")
+        if not 0 <= self.saturation < math.inf:
+            raise UsageError(f"saturation must be a number from 0 on, not {self.saturation:g}.")
+        if self.network_size < LEAST_SIZE:
+            raise UsageError(f"network_size must be {LEAST_SIZE} or more, not {self.network_size}.")
+        for name in ("anchor_every", "batch_size"):
+            given = getattr(self, name)
+            if given is not None and given < 1:
+                raise UsageError(f"{name} must be 1 or more, or None, not {given}.")
         for name in ("anchors", "hints"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, os.fspath(getattr(self, name)))
