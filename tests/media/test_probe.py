@@ -12,6 +12,7 @@ from tests.clips import FONT, make_clip, remux
 from vidcolor.errors import InputError
 from vidcolor.frames import ChromaLayout, ColorTags, Known, VideoInfo
 from vidcolor.media.probe import probe
+from vidcolor.media.reader import VideoReader
 
 
 def best(path: Path, **options: bool) -> VideoInfo:
@@ -110,6 +111,18 @@ def test_counting(tmp_path: Path) -> None:
     assert guessed.duration.source == "estimated"
     assert counted.frame_count == Known(30, "counted")
     assert counted.duration == Known(Fraction(30, 24), "counted")
+
+
+def test_matroska_says_when_it_ends(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mkv", pts=range(3700, 9700, 100), time_base=Fraction(1, 1000), rate=10)
+    video = best(clip)
+    assert video.start == Fraction(37, 10)
+    assert video.duration == Known(Fraction(6), "from header")
+    assert video.frame_count == Known(60, "estimated")
+    notes: list[str] = []
+    with VideoReader(clip, notify=notes.append) as reader:
+        assert sum(1 for _ in reader.frames()) == 60
+    assert notes == []
 
 
 def test_interlaced(tmp_path: Path) -> None:

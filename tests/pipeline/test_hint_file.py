@@ -53,6 +53,13 @@ def test_colours(tmp_path: Path, color: Any, ab: tuple[float, float]) -> None:
     assert (found.x, found.y, found.radius) == (3, 4, 8)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (6, 7), (8, 2)])
+def test_the_radius_of_a_small_picture(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = tmp_path / "hints.json"
+    path.write_text(json.dumps([{**GOOD, "x": 0, "y": 0}]))
+    assert read_hints(path, *size, SRGB)[0].radius == max(size)
+
+
 def test_they_come_in_the_order_of_their_times(tmp_path: Path) -> None:
     found = hints(tmp_path, [{**GOOD, "time": t} for t in (5, 0.5, "0:02")])
     assert [float(hint.time) for hint in found] == [0.5, 2, 5]

@@ -25,11 +25,13 @@ from tests.clips import decode_luma, decode_pts, make_clip
 from vidcolor.errors import InputError, OutputError
 from vidcolor.frames import Frame, Timestamp
 from vidcolor.media.encoders import ENCODERS, container_format, container_holds
+from vidcolor.media.part_file import digest_of
 from vidcolor.models import create_model
 from vidcolor.models.weights import save_weights
 from vidcolor.pipeline import parts, person
 from vidcolor.pipeline.options import Progress
 from vidcolor.pipeline.parts import Border, Feed, starting_at
+from vidcolor.pipeline.work import WorkFolder
 from vidcolor.temporal import anchors
 
 SETTINGS: dict[str, Any] = {
@@ -251,6 +253,60 @@ def test_a_damaged_part_is_made_again(tmp_path: Path) -> None:
     first.write_bytes(first.read_bytes()[:-1] + b"x")
     assert vidcolor.colorize(source, target, **SETTINGS).kept == 15  # the first part ends with the first shot
     assert all_packets(target) == all_packets(tmp_path / "whole.mkv")
+
+
+def test_who_is_stopped_while_parts_are_looked_at_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = film(tmp_path / "a.mkv"), tmp_path / "b.mkv"
+    vidcolor.colorize(source, target, **SETTINGS, keep_work=True)
+    before, said = all_packets(target), list[str]()
+    target.unlink()
+
+    def interrupted(path: Path) -> tuple[int, str]:
+        if path.name == "000002.part":
+            raise KeyboardInterrupt
+        return digest_of(path)
+
+    with monkeypatch.context() as changed:
+        changed.setattr("vidcolor.pipeline.work.digest_of", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            vidcolor.colorize(source, target, notify=said.append, **SETTINGS)
+    assert said[-1] == "15 frames are done and kept; the same command goes on from there."
+    assert vidcolor.colorize(source, target, **SETTINGS).kept == FRAMES
+    assert all_packets(target) == before
+
+
+def test_a_run_in_one_piece_leaves_no_parts_of_an_earlier_one(tmp_path: Path) -> None:
+    source, target = film(tmp_path / "a.mkv"), tmp_path / "b.mkv"
+    whole = {**SETTINGS, "parts": False, "overwrite": True}
+    stopped(source, target, 50)
+    vidcolor.colorize(source, target, **whole)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mkv", "b.mkv"]
+    vidcolor.colorize(source, target, **SETTINGS, overwrite=True, keep_work=True)
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    vidcolor.colorize(source, target, **whole, keep_work=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept == [".b.mkv.vidcolor", "a.mkv", "b.mkv"]
+
+    def other_run(_: Progress) -> None:
+        if not at_it:
+            at_it.append(WorkFolder(target, source))
+
+    at_it: list[WorkFolder] = []
+    vidcolor.colorize(source, target, progress=other_run, **whole)
+    at_it[0].leave(keep=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
+
+
+def test_a_journal_in_another_order(tmp_path: Path) -> None:
+    source, target = film(tmp_path / "a.mkv"), tmp_path / "b.mkv"
+    vidcolor.colorize(source, target, **SETTINGS, keep_work=True)
+    before, path = all_packets(target), tmp_path / ".b.mkv.vidcolor" / "journal.json"
+    told = json.loads(path.read_text())
+    assert len(told["parts"]) > 2
+    path.write_text(json.dumps({**told, "parts": told["parts"][::-1]}))
+    assert vidcolor.colorize(source, target, **SETTINGS, overwrite=True).kept == 0
+    assert all_packets(target) == before
 
 
 def test_two_runs_do_not_share_a_result(tmp_path: Path) -> None:

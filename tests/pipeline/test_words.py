@@ -258,6 +258,25 @@ def test_a_painted_anchor_is_obeyed_at_its_frame_and_around(film: Path, tmp_path
         assert np.array_equal(one, two)
 
 
+@pytest.mark.parametrize("left", [b"", b"x", None])
+def test_an_original_that_is_damaged_is_done_without(film: Path, tmp_path: Path, left: bytes | None) -> None:
+    """A picture is then obeyed as a whole, where else only what was changed is."""
+    anchors(film, tmp_path / "d")
+    entry = entries(tmp_path / "d")[1]
+    path = tmp_path / "d" / entry["file"]
+    write(path, painted(read(path), square(round(entry["time"] * 24)), RED))
+    before = decode_rgb(run(film, tmp_path / "b.mkv", anchors=tmp_path / "d"))
+    original = tmp_path / "d" / "originals" / entry["file"]
+    if left is None:
+        original.unlink()
+    else:
+        original.write_bytes(left)
+    after = decode_rgb(run(film, tmp_path / "b.mkv", anchors=tmp_path / "d"))
+    number = round(entry["time"] * 24)
+    where = square(number)
+    assert differences(after[number][where], before[number][where]).mean() < 2
+
+
 def test_two_painted_anchors_are_both_obeyed(film: Path, tmp_path: Path) -> None:
     anchors(film, tmp_path / "d")
     found = entries(tmp_path / "d")

@@ -247,11 +247,12 @@ def test_plain_pictures_give_nothing(level: float) -> None:
     assert np.isfinite(hints).all()
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 40), (16, 16), (17, 33), (31, 64)])
+@pytest.mark.parametrize("size", [(1, 1), (3, 40), (2, 600), (600, 2), (16, 16), (17, 33), (31, 64)])
 def test_tiny_frames_and_pictures(size: tuple[int, int]) -> None:
     frame = lightness(scene(9, (64, 64)))[: size[0], : size[1]].copy()
     frame = cv2.resize(frame, size[::-1])
-    for picture in (scene(9), scene(9)[:1, :1], scene(9)[:20, :20]):
+    thin = cv2.resize(scene(9), (600, 2))
+    for picture in (scene(9), scene(9)[:1, :1], scene(9)[:20, :20], thin, thin.transpose(1, 0, 2).copy()):
         reference = Reference(picture)
         camera = FixedCamera(reference)
         for _ in range(5):

@@ -169,7 +169,11 @@ def _duration(container: InputContainer, stream: Any, origin: Origin) -> Known[F
     if stream.duration is not None and stream.time_base:
         return Known(stream.duration * stream.time_base, origin)
     if match := CLOCK.match(_tag(stream, "DURATION")):
-        return Known(int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3]), "from header")
+        said = int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3])
+        if not _tag(stream, "_STATISTICS_WRITING_APP"):  # mkvmerge says how long it is, libav when it ends
+            said -= max(_seconds(stream.start_time, stream) or Fraction(0), Fraction(0))
+        if said > 0:
+            return Known(said, "from header")
     if stream.type == "video" and container.duration is not None:
         return Known(Fraction(container.duration, av.time_base), "estimated")  # the longest stream's
     return None

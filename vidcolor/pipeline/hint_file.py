@@ -97,7 +97,7 @@ def _hints(path: Path, entries: list[Any], width: int, height: int, space: Color
         x, y = (_number(entry[key], f"{key!r} of {name}") for key in ("x", "y"))
         if not (0 <= x < width and 0 <= y < height):
             raise InputError(f"{name} lies at ({x:g}, {y:g}), outside of the frame of {width}x{height}.")
-        radius = _number(entry.get("radius", _RADIUS), f"'radius' of {name}")
+        radius = _number(entry.get("radius", min(_RADIUS, max(width, height))), f"'radius' of {name}")
         if not 0 < radius <= max(width, height):
             raise InputError(f"'radius' of {name} must be above 0 and at most {max(width, height)}.")
         yield Hint(_time(entry["time"], name), x, y, radius, _ab(entry["color"], name, space), name)

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from vidcolor.color.chroma import ChromaMaker
+from vidcolor.errors import InputError
 from vidcolor.frames import Frame, VideoInfo
 from vidcolor.media.reader import VideoReader
 from vidcolor.pipeline.advice import Said, over, with_following
@@ -94,7 +95,11 @@ class Speaker:
     def _original(self, word: Painted) -> np.ndarray | None:
         assert word.original is not None
         width, height = self._shape
-        found = cv2.imdecode(np.frombuffer(word.original.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+        try:
+            data = np.frombuffer(word.original.read_bytes(), np.uint8)
+        except OSError as error:
+            raise InputError(f"{word.original} cannot be read: {error.strerror or error}.") from error
+        found = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
         fits = found is not None and found.shape == (2 * max(1, height // 2), max(1, width // 2))
         return found if fits else None
 

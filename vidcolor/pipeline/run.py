@@ -30,7 +30,7 @@ from vidcolor.pipeline.opening import Notices, expected_frames, open_film, opene
 from vidcolor.pipeline.options import EncoderOptions, Progress, RunOptions, Summary
 from vidcolor.pipeline.person import Person
 from vidcolor.pipeline.words import listen
-from vidcolor.pipeline.work import WorkFolder
+from vidcolor.pipeline.work import WorkFolder, forget
 
 __all__ = ["colorize"]
 
@@ -135,6 +135,8 @@ def _working(
     """The result's working folder, which stays after an error; None: the input can be read only once."""
     if not options.parts or not can_resume(source):
         yield None
+        if not options.keep_work:
+            forget(target)
         return
     refuse_own_source(target, reader.container)  # first, for to overwrite it is no way out
     refuse_target(target, overwrite=options.overwrite)

@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,7 +29,7 @@ from vidcolor.pipeline.names import fitted
 from vidcolor.pipeline.parts import Border
 from vidcolor.wording import counted
 
-__all__ = ["Gap", "WorkFolder", "give_up", "work_folder"]
+__all__ = ["Gap", "WorkFolder", "forget", "give_up", "work_folder"]
 
 _Entry = dict[str, Any]
 """What the journal says of a part."""
@@ -65,6 +66,14 @@ def work_folder(target: Path) -> Path:
     if len(os.fsencode(name)) > LONGEST_NAME - len(mark) - 1:
         mark = f"-{hashlib.blake2b(os.fsencode(name), digest_size=8).hexdigest()}{mark}"
     return final.with_name(fitted(f".{name}", mark))
+
+
+def forget(target: Path) -> None:
+    """Removes what an earlier run left of a result that was made without it, unless another run is at it."""
+    if not work_folder(target).is_dir():
+        return
+    with suppress(OutputError):
+        WorkFolder(target, "").remove()
 
 
 class WorkFolder:
@@ -118,7 +127,7 @@ class WorkFolder:
         Raises:
             OutputError: the folder cannot be written to.
         """
-        self._identity, self._heard = identity, heard
+        self._heard = heard
         journal = None if restart else self._read()
         if journal is not None:
             before = journal["identity"]
@@ -129,6 +138,7 @@ class WorkFolder:
                 notify(f"Everything is made anew: {what} not what an earlier run was started with.")
             else:
                 self._keep(journal["parts"], notify)
+        self._identity = identity  # from now on the folder is this run's, to remove it too
         with writing(self._final):
             self._write_journal()
             self._tidy("*.part", "*.npz")
@@ -208,14 +218,19 @@ class WorkFolder:
 
     @property
     def kept(self) -> int:
-        """Frames in the parts that are done by now."""
-        return sum(entry["frames"] for entry, done in zip(self._entries, self._done, strict=True) if done)
+        """Frames in the parts that are known to be done by now; to look at an earlier run's takes a while."""
+        return sum(entry["frames"] for entry, done in zip(self._entries, self._done, strict=False) if done)
 
     def leave(self, *, keep: bool) -> None:
         """Lets go of the folder; without ``keep``, or with nothing done, it is removed."""
         unread = not self._identity and self._read() is not None  # refused before it was looked at
         if not unread and not (keep and self._entries):
             shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
+
+    def remove(self) -> None:
+        """Lets go of the folder, and of all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
 
     def give_up(self) -> int:
@@ -284,6 +299,8 @@ class WorkFolder:
             if entry is None:
                 break
             self._entries.append(entry)
+            if entry["last"]:
+                break
         other = 0
         for number, entry in enumerate(self._entries):
             place = self._place(number)

@@ -80,7 +80,8 @@ class Looks:
         floor = _FAINT + 2 * noise_of(lightness) * 20 / deviation * 0.13
         height, width = lightness.shape
         step = max(1, round(_STEP * unit))
-        grid = _Grid(np.arange(step // 2, height, step), np.arange(step // 2, width, step))
+        rows, columns = (np.arange(min(step // 2, n - 1), n, step) for n in (height, width))
+        grid = _Grid(rows, columns)
         parts, lengths = [], []
         for size in _CELLS:
             around = [blur(plane, size * unit) for plane in (*edges, even)]
