@@ -17,9 +17,9 @@ def test_it_is_zeiler_s_rule_and_nesterov_s() -> None:
     for gradient in (2.0, -1.0, 0.5, 0.5):
         layer.weight.grad = torch.tensor([[gradient]])
         optimizer.step()
-        squares = 0.95 * squares + 0.05 * gradient**2  # Zeiler 2012, algorithm 1
+        squares = 0.9 * squares + 0.1 * gradient**2  # Zeiler 2012, algorithm 1
         change = -(((changes + 1e-6) / (squares + 1e-6)) ** 0.5) * gradient
-        changes = 0.95 * changes + 0.05 * change**2
+        changes = 0.9 * changes + 0.1 * change**2
         velocity = 0.8 * velocity + change
         weight += 0.8 * velocity + change
         assert layer.weight.item() == pytest.approx(weight, abs=1e-6)

@@ -410,6 +410,10 @@ def test_older_runs_are_not_replaced_unasked(pictures: Path, tmp_path: Path) -> 
     ("changes", "sentence"),
     [
         ({"run__accumulate": 3}, "'run.batch' of 4 cannot be shared evenly by 1 process.* a multiple of 3"),
+        (
+            {"loss__distribution": 0.4, "run__accumulate": 2},
+            "'run.accumulate' does not go with 'loss.distribution', which is of the whole batch",
+        ),
         ({"model__name": "nett"}, "There is no model 'nett'"),
         ({"model__options": {"width": 3}}, "Model 'unet' has no option 'width'; its options: widths"),
         ({"model__name": "grey", "model__options": {}}, "Model 'grey' has nothing to learn"),

@@ -1,7 +1,8 @@
 """The 313 colour bins of classifiers: from ab to bins, from bins to ab, and how common each is.
 
 Zhang, Isola, Efros, "Colorful Image Colorization", 2016, §2: ab in squares of 10 × 10, those that sRGB
-can show. Papers A (§2.2), C (§2.1) and E (§III) classify into them.
+can show. Papers A (§2.2) and C (§2.1) classify into them; E (§III-B) into "n classes", for which we take
+them.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ def soft_bins(ab: Tensor, neighbours: int = 10, sigma: float = 5.0) -> tuple[Ten
     """The nearest bins of each colour, weighted by a Gaussian of their distance (paper E, §III-B, fig. 5).
 
     Which bins are the nearest is looked up by a and b rounded to whole numbers; how far they are is exact.
-    With the paper's settings this moves less than 0.01 of the weight in sRGB's gamut.
+    With the paper's settings this changes no bin's weight by 0.01 in sRGB's gamut.
 
     Args:
         ab: ``(B, 2, H, W)`` in Lab units.
@@ -200,11 +201,13 @@ def class_weights(prior: Tensor, mix: float = 0.5) -> Tensor:
     """How much a pixel of each bin counts in the loss: ``(313,)`` float32, more for rarer bins.
 
     Paper C, eq. 1, after Zhang et al. 2016, eq. 4: w ∝ ((1-λ)p̃ + λ/Q)⁻¹, scaled so that Σ p̃·w = 1, Q the
-    number of bins that occur. Paper E's eq. 5 leaves Q out and calls what it adds the uniform
-    distribution, which over Q bins is λ/Q: the same.
+    number of bins that p̃ is above 0 in: all or nearly all once it is smoothed, those that occur in one that
+    is only counted. Paper E's eq. 5 leaves Q out and calls what it adds the uniform distribution, which over
+    Q bins is λ/Q: the same.
 
     Args:
-        prior: ``(313,)``, sum 1: p̃.
+        prior: ``(313,)``, sum 1: p̃. Training gives a smoothed one, Zhang's, for C and for E, which names
+            its histogram as it is: counted in few pictures that has holes.
         mix: λ, the share of the uniform distribution: above 0, at most 1 (all weights alike).
     """
     if not 0 < mix <= 1:

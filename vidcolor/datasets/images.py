@@ -49,7 +49,7 @@ _MEASURED_SIDE = 64
 _TINT_SIDE = 24
 """Pixels a side that a tint is looked for in: small, so that noise and JPEG's errors count little."""
 _BIN_BITS = 6
-"""Bits of R, G and B that the histogram tells apart: within 2 codes, so within about a tenth of a bin."""
+"""Bits of R, G and B that the histogram tells apart: 2 codes, about a tenth of a bin, a fifth at most."""
 
 
 @dataclass(frozen=True, slots=True)

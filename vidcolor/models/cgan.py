@@ -1,7 +1,8 @@
 """Paper A's conditional GAN (§2.3; A3): a generator of RGB and the discriminator it is trained against.
 
 The text gives no widths and its drawing (fig. 7) is not in the copy we have. Kernels of 3×3, the widths and
-the leaky ReLU's slope are those of the program that the author published with the paper.
+the leaky ReLU's slope are those of the program that the author published with the paper; its discriminator
+has a convolution of 512 more before the score, of which the text says nothing.
 """
 
 from __future__ import annotations

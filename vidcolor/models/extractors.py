@@ -1,4 +1,4 @@
-"""Frozen networks that say what a picture shows, for the fusion network of paper B (§3.1).
+"""Frozen networks that say what a picture shows, for the fusion network of paper B (§3).
 
 They come from ``timm`` (the optional extra ``encoders``), with their pretrained weights where these are on
 the machine already. Nothing is ever downloaded. Looked for, in this order, are
@@ -47,9 +47,9 @@ class Known:
 
 KNOWN = {
     "inception_resnet_v2": Known("inception_resnet_v2", 299, 55_843_464),
-    # The weights "pretrained on ImageNet for 1000 classes" of §3.1 a; timm's "seresnet152" has none.
+    # The weights "pretrained on ImageNet for 1000 classes" of §3 a; timm's "seresnet152" has none.
     "se_resnet_152": Known("legacy_seresnet152", 224, 66_821_848),
-    # §3.1 b gives it 224, though it was made for 600. timm's "efficientnet_b7" has no weights.
+    # §3 b gives it 224, though it was made for 600. timm's "efficientnet_b7" has no weights.
     "efficientnet_b7": Known("tf_efficientnet_b7", 224, 66_347_960),
 }
 """Short name -> which network of timm's it is; every other name of timm's works as well."""
@@ -92,7 +92,7 @@ class Extractor(nn.Module):
             self.size = _size(self.network, known, size)
             if found is None and not _on_meta():
                 _settle(self.network, self.size)
-        # Of the pictures its weights know; 0.5 brings [0, 1] to [-1, 1] for random ones.
+        # Of the pictures its weights know; 0.5 brings [0, 1] to [-1, 1] where nobody says.
         config = getattr(self.network, "pretrained_cfg", {})
         for key in ("mean", "std"):
             values = config.get(key) or (0.5, 0.5, 0.5)

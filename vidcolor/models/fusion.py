@@ -20,7 +20,7 @@ class Fusion(ColorModel):
     """Lightness to ab, with what an image classifier says of the whole picture (paper B, §2.1).
 
     Args:
-        extractor: "inception_resnet_v2", "se_resnet_152", "efficientnet_b7" (§3.1), any other network of
+        extractor: "inception_resnet_v2", "se_resnet_152", "efficientnet_b7" (§3 a, b), any other network of
             timm's, or "none" for the encoder and decoder alone.
         extractor_size: side of the square copy of the picture that the extractor sees, in pixels; None:
             299 for Inception-ResNet-v2, 224 for the other two, timm's own for the rest.

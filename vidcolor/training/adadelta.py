@@ -10,15 +10,13 @@ from torch import nn
 
 __all__ = ["NesterovAdadelta"]
 
-_RHO = 0.95
-"""ρ of Zeiler's §4, whose ε is PyTorch's 1e-6."""
-
 
 class NesterovAdadelta(torch.optim.Adadelta):
     """An optimizer: what ADADELTA would change is added up, and the next step is taken ahead.
 
     With d the change and v the sum of those before, v ← μ·v + d and the parameters move by μ·v + d
-    (Sutskever et al. 2013, §2, the gradient taken where the step leads to).
+    (Sutskever et al. 2013, §2, the gradient taken where the step leads to). ρ and ε are PyTorch's, 0.9 and
+    1e-6, as without the momentum.
 
     Args:
         parameters: what it changes.
@@ -30,7 +28,7 @@ class NesterovAdadelta(torch.optim.Adadelta):
     def __init__(
         self, parameters: Iterable[nn.Parameter], rate: float, *, momentum: float, weight_decay: float = 0.0
     ) -> None:
-        super().__init__(parameters, rate, rho=_RHO, weight_decay=weight_decay)
+        super().__init__(parameters, rate, weight_decay=weight_decay)
         self._momentum = momentum
 
     @torch.no_grad()

@@ -48,11 +48,13 @@ Elementwise = Callable[[Tensor, Tensor], Tensor]
 
 
 def _l2(found: Tensor, truth: Tensor) -> Tensor:
-    """Squared Euclidean distance of each pixel's colours (A eq. 1, E eq. 2), here a mean over pixels."""
+    """Squared Euclidean distance of each pixel's colours (A eq. 1, without its ½; E eq. 2), here a mean over
+    pixels."""
     return (found - truth).square().sum(1, keepdim=True)
 
 
 def _l1(found: Tensor, truth: Tensor) -> Tensor:
+    """A eq. 4's norm, here a mean over values, which its λ of 100 is meant for."""
     return (found - truth).abs()
 
 

@@ -187,7 +187,7 @@ class RunOptions:
     batch: int = number(16, least=1)
     """Samples a step, all processes together."""
     accumulate: int = number(1, least=1)
-    """Parts in which a step's samples pass through the network, to save memory."""
+    """Parts in which a step's samples pass through the network, to save memory. Norms see a part each."""
     epochs: float = number(10.0, above=0)
     """Passes over the training pictures; ``steps`` goes before it."""
     steps: int = number(0, least=0)

@@ -24,10 +24,17 @@ __all__ = ["Learner", "check_shares"]
 def check_shares(recipe: Recipe, world: int) -> None:
     """Whether processes and parts can share a batch evenly: a mean of their means must be the batch's.
 
+    The distribution of colours (C eq. 4) is one of the whole batch, which processes tell each other and parts
+    do not.
+
     Raises:
         UsageError: they cannot.
     """
     batch, parts = recipe.run.batch, recipe.run.accumulate
+    if parts > 1 and recipe.loss.distribution:
+        raise UsageError(
+            "'run.accumulate' does not go with 'loss.distribution', which is of the whole batch."
+        )
     if batch % (world * parts):
         raise UsageError(
             f"'run.batch' of {batch} cannot be shared evenly by {world} process(es) in {parts} part(s) "
