@@ -246,6 +246,15 @@ def test_a_full_disk_behind_stdout(tmp_path: Path) -> None:
     assert run.stderr == b"vidcolor: error: No space left on device\n"
 
 
+@pytest.mark.parametrize("arguments", [["run", "a.mkv", "--json", "--nosuch"], ["run", "--nosuch", "--json"]])
+def test_programs_are_told_of_wrong_use(arguments: list[str], capsys: Capture) -> None:
+    assert main(arguments) == 2
+    (event,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (event["event"], event["exit_code"]) == ("error", 2)
+    assert main(["run", "--nosuch", "--", "--json"]) == 2
+    assert capsys.readouterr().out == ""
+
+
 def test_a_current_folder_that_is_gone(tmp_path: Path) -> None:
     """Before libraries end the process in words of their own."""
     start = f"import os; os.rmdir(os.getcwd()); from vidcolor.cli import main; print(main({['models']!r}))"

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import io
 import os
+import struct
 import subprocess
 import sys
 import threading
@@ -26,6 +27,7 @@ from vidcolor.frames import ChromaLayout, Frame, VideoInfo
 from vidcolor.media.luma import luma_plane
 from vidcolor.media.probe import probe
 from vidcolor.media.reader import VideoReader
+from vidcolor.media.timeline import FrameTimes
 
 MANY_KEYS = {"preset": "ultrafast", "qp": "0", "bf": "2", "g": "12", "threads": "1"}
 GARBAGE = bytes([0, 0, 0, 9, *range(1, 10)])
@@ -263,6 +265,60 @@ def test_times_that_go_back(tmp_path: Path) -> None:
     assert reading.notices == ["2 frames with a time not after the frame before moved on."]
 
 
+def test_a_clock_that_steps_back_a_little_is_caught_up_with() -> None:
+    """As where pieces of a broadcast overlap by a frame: what follows must not be late for ever."""
+    times, given = FrameTimes(step=4), list[int]()
+    told = [n * 4 + 100 - 5 * (n // 20) for n in range(100)]
+    given = [times.next(time, 4) for time in told]
+    assert all(b > a for a, b in pairwise(given))
+    moved = [n for n, (time, found) in enumerate(zip(told, given, strict=True)) if time != found]
+    assert len(moved) == times.backward <= 16
+    assert given[-1] == told[-1]
+    assert max(found - time for time, found in zip(told, given, strict=True)) <= 9
+
+
+def test_range_or_matrix_that_changes_is_told(tmp_path: Path) -> None:
+    shown = [("limited", "bt709"), ("full", "bt709"), ("full", "smpte170m")]
+    plain = {"codec": "libx264", "format": "h264", "options": {"preset": "ultrafast"}, "frames": 4}
+    whole = b""
+    for number, (kind, matrix) in enumerate(shown):
+        part = make_clip(tmp_path / f"{number}.264", color=(kind, matrix, None, None), **plain)
+        whole += part.read_bytes()
+    (tmp_path / "whole.264").write_bytes(whole)
+    notices = Reading(tmp_path / "whole.264").notices
+    assert any(said.startswith("8 frames of another range or matrix are taken for") for said in notices)
+    assert not any("another range" in said for said in Reading(tmp_path / "0.264").notices)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        ((0, 65536, -65536, 0), False),
+        ((-65536, 0, 0, -65536), False),
+        ((-65536, 0, 0, 65536), True),
+        ((0, 65536, 65536, 0), True),
+        ((46341, 46341, -46341, 46341), True),
+    ],
+)
+def test_a_film_shown_mirrored_is_told_of(tmp_path: Path, numbers: tuple[int, ...], told: bool) -> None:
+    path = make_clip(tmp_path / "a.mp4", rotation=90)
+    data = path.read_bytes()
+    a, b, c, d = numbers
+    turned = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    place = data.index(b"tkhd") + 44
+    path.write_bytes(data[:place] + turned + data[place + 36 :])
+    assert any("mirrored" in said for said in Reading(path).notices) == told
+
+
+def test_hdr10_metadata_is_told_of(tmp_path: Path) -> None:
+    words = (
+        "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):max-cll=1000,400"
+    )
+    options = {"preset": "ultrafast", "x265-params": f"log-level=none:hdr10=1:repeat-headers=1:{words}"}
+    clip = make_clip(tmp_path / "a.mkv", codec="libx265", pix_fmt="yuv420p10le", frames=2, options=options)
+    assert Reading(clip).notices[0].startswith("Its HDR10 metadata")
+
+
 # Streams
 
 
@@ -427,7 +483,7 @@ def test_interlaced_frames_are_combined(tmp_path: Path, codec: str) -> None:
     # bwdif keeps the lines of one field as they are.
     np.testing.assert_array_equal(frames.lumas[5][::2], fields.lumas[5][::2])
     assert [n for n in frames.notices if "deinterlaced" in n] == frames.notices
-    assert fields.notices == []
+    assert fields.notices == ["The film is interlaced and stays so; a result says that it is progressive."]
     assert frames.frames[0].carrier is not None
 
 

@@ -372,6 +372,17 @@ class TestDescriptions:
         assert probe(tmp_path / "d.mp4").tags["creation_time"] == "1977-05-25T12:00:00.000000Z"
         assert through(known, tmp_path / "d.avi").left_out == ["film tags (creation_time)"]
 
+    @pytest.mark.parametrize("ending", ["mov", "mkv"])
+    def test_a_time_code_is_not_kept_where_it_would_be_false(self, tmp_path: Path, ending: str) -> None:
+        film = make_clip(tmp_path / "a.mov", frames=48, tags={"timecode": "01:00:00:00"})
+        assert through(film, tmp_path / f"b.{ending}").left_out == []
+        passed = through(film, tmp_path / f"c.{ending}", start=Fraction(1))
+        assert passed.notes == ["Time codes are left out: the film begins at another one."]
+        for name, kept in (("b", True), ("c", False)):
+            found = probe(tmp_path / f"{name}.{ending}")
+            tags = [found.tags, *(stream.tags for stream in found.streams)]
+            assert any("timecode" in {key.lower() for key in each} for each in tags) == kept
+
     def test_a_long_chapter(self, tmp_path: Path) -> None:
         """MP4 counts chapters in 31 bits of the unit that makes delays exact."""
         film = make_clip(tmp_path / "a.mp4", frames=2)

@@ -90,7 +90,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _code_of(arguments: Sequence[str] | None) -> int:
-    console = Console(debug=os.environ.get("VIDCOLOR_DEBUG", "") not in ("", "0"))
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # Wrong use may be seen before the option is.
+    as_json = "--json" in (given[: given.index("--")] if "--" in given else given)
+    console = Console(debug=os.environ.get("VIDCOLOR_DEBUG", "") not in ("", "0"), json=as_json)
     # Before torch is loaded: threads that wait must not keep the encoder's, or other programs', from working.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:

@@ -8,12 +8,11 @@ import av
 import av.filter
 import numpy as np
 import numpy.typing as npt
-from av.sidedata.sidedata import SideDataContainer
-from av.sidedata.sidedata import Type as SideData
 
 from vidcolor.frames import ColorFrame, ColorTags, Plane
 from vidcolor.media.encoders import OutputFormat
 from vidcolor.media.names import MATRICES, PRIMARIES, RANGES, TRANSFERS
+from vidcolor.media.side_data import has_captions
 
 __all__ = ["Canvas", "color_codes", "requantise"]
 
@@ -100,7 +99,7 @@ class Canvas:
 
     def _empty(self, carrier: Any) -> av.VideoFrame:
         """A picture to fill: a new one, or a copy of the decoded one where that carries captions."""
-        if isinstance(carrier, av.VideoFrame) and _has_captions(carrier):
+        if isinstance(carrier, av.VideoFrame) and has_captions(carrier):
             if self._captions is None:
                 self._captions = _CaptionCopier(carrier, self._form.name)
             if self._captions.fits(carrier):
@@ -111,17 +110,6 @@ class Canvas:
         row = plane.line_size // self._kind.itemsize
         stored = np.frombuffer(plane, self._kind).reshape(plane.height, row)
         stored[:, : plane.width] = samples
-
-
-def _has_captions(carrier: av.VideoFrame) -> bool:
-    # Not ``carrier.side_data``: it is kept on the frame and holds the frame, so that each decoded picture
-    # would stay in memory until Python next looks for cycles.
-    make: Any = SideDataContainer  # typed as a Mapping that nobody makes; its keys are indices and kinds
-    try:
-        side_data = make(carrier)
-    except ValueError:  # a kind newer than PyAV
-        return False
-    return side_data.get(SideData.A53_CC) is not None
 
 
 class _CaptionCopier:

@@ -44,6 +44,8 @@ class Faults:
     """Places at which the file could not be read, and went on after."""
     resized: Moments = field(default_factory=Moments)
     """Frames of another size or pixel format than the first."""
+    retagged: Moments = field(default_factory=Moments)
+    """Frames of another range or matrix than the first."""
     oversized: Moments = field(default_factory=Moments)
     """Frames larger than is allowed."""
     headless: int = 0
@@ -77,6 +79,10 @@ class Faults:
             what = counted(self.resized.count, "frame")
             since = clock_text(self.resized.first[0])
             yield f"{what} of another size or pixel format converted to the first one's, from {since}."
+        if self.retagged.count:
+            what = counted(self.retagged.count, "frame")
+            since = clock_text(self.retagged.first[0])
+            yield f"{what} of another range or matrix are taken for the first one's, from {since}."
         if self.oversized.count:
             what = counted(self.oversized.count, "frame")
             yield f"{what} larger than --max-pixels allows left out, at {self.oversized}."

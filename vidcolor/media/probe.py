@@ -82,7 +82,12 @@ def is_picture(stream: StreamInfo) -> bool:
 
 
 def _origin(container: InputContainer) -> Origin:
-    """Broadcast and raw formats have no duration in their header: libav guesses it."""
+    """Broadcast and raw formats have no duration in their header: libav guesses it.
+
+    What it has of ASF and NUT is the whole file's, not a stream's.
+    """
+    if container.format.name in ("asf", "nut"):
+        return "estimated"
     guesses = has_flag(container, "ts_discont") or has_flag(container, "no_timestamps")
     return "estimated" if guesses and container.format.name != "ogg" else "from header"
 

@@ -29,6 +29,7 @@ from vidcolor.media.encryption import encrypted, is_encrypted
 from vidcolor.media.faults import Faults
 from vidcolor.media.luma import Planarizer, handed_out, is_plain, luma_plane, plan_luma
 from vidcolor.media.own_chroma import own_chroma
+from vidcolor.media.side_data import unkept
 from vidcolor.media.skim import Mark, Needed, Skimmer
 from vidcolor.media.source import Packet, Source
 from vidcolor.media.subsampling import rare_subsampling
@@ -37,6 +38,8 @@ from vidcolor.media.video_decoder import VideoDecoder
 
 __all__ = ["VideoReader"]
 
+_FULL, _SILENT = 2, 2
+"""A picture's word for full range, and for a matrix that it does not name (H.273)."""
 HEADER_SLACK = Fraction(1, 2)
 """Seconds by which a film may end before its header says so without a remark."""
 
@@ -99,6 +102,7 @@ class VideoReader:
         self._notify = notify
         self._deinterlacer = Deinterlacer(deinterlace)
         self._faults = Faults()
+        self._said: tuple[bool, int] | None = None
         self._closed = False
         self._reading: Generator[Frame, None, None] | None = None
         self._max_pixels = max_pixels
@@ -236,7 +240,20 @@ class VideoReader:
             pts = self._times.next(picture.pts, duration, picture.dts)
             if picture.is_corrupt:
                 self._faults.corrupt.add(pts * self.video.time_base)
+            self._compare(picture, pts)
             yield self._uniform(picture, pts), pts, duration
+
+    def _compare(self, picture: av.VideoFrame, pts: int) -> None:
+        """Notes what the first picture brings along that is lost, and what later ones say otherwise."""
+        said = picture.color_range == _FULL, picture.colorspace
+        if self._said is None:
+            self._said = said
+            for sentence in unkept(picture):
+                self._notify(sentence)
+            if self._deinterlacer.mode == "off" and self.video.field_order not in ("progressive", "unknown"):
+                self._notify("The film is interlaced and stays so; a result says that it is progressive.")
+        elif said[0] != self._said[0] or (said != self._said and _SILENT not in (said[1], self._said[1])):
+            self._faults.retagged.add(pts * self.video.time_base)
 
     def _uniform(self, picture: av.VideoFrame, pts: int) -> av.VideoFrame:
         name, width, height = self._shape

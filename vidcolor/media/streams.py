@@ -103,6 +103,11 @@ class StreamCopier:
         chapters: list[Any] = []
         if self._source is not None:
             film, chapters = self._source.metadata, list(cut_chapters(self._source, self._cut))
+        if self._cut.trimmed and self._source is not None:
+            stamped = [film, *(stream.metadata for stream in self._source.streams)]
+            if any("timecode" in each for each in stamped):
+                self._leave("time codes", "are left out: the film begins at another one", many=True)
+            film = {key: value for key, value in film.items() if key != "timecode"}
         self._output.metadata.update(film_tags(film, tags, self._form))
         if lost := lost_tags(film_tags(film, {}, self._form), self._form):
             self._leave(f"film tags ({', '.join(lost)})", many=True)
@@ -191,7 +196,10 @@ class StreamCopier:
     def _describe(self, out: Any, stream: Any, *, same: bool) -> None:
         """Tags and marks of a stream; ``same``: it is copied whole."""
         out.disposition = stream.disposition
-        out.metadata.update(stream_tags(stream.metadata, self._form, same=same))
+        tags = stream_tags(stream.metadata, self._form, same=same)
+        if self._cut.trimmed:
+            tags.pop("timecode", None)
+        out.metadata.update(tags)
 
     def _leave(self, what: str, why: str = "", *, many: bool = False) -> None:
         self.left_out.append(what)
@@ -219,6 +227,8 @@ class StreamCopier:
         """Sends what converters still hold."""
         for track in self._tracks.values():
             track.finish()
+            if track.needs_key:
+                self.left_out.append(track.name)
 
 
 def _name_channels(context: Any) -> None:

@@ -119,6 +119,8 @@ class FrameTimes:
     backward: int = 0
     """Frames that had a time not after the frame before them."""
     _last: int | None = None
+    _told: int | None = None
+    """The time that the frame before them said itself."""
     _length: int = 0
     _rise: int = 1
 
@@ -135,8 +137,16 @@ class FrameTimes:
             pts = dts if dts is not None and (self._last is None or dts > self._last) else follows
         elif self._last is not None and pts <= self._last:
             self.backward += 1
-            pts = dts if dts is not None and dts > self._last else follows
-        elif self._last is not None:
-            self._rise = pts - self._last
+            rises, self._told = self._told is not None and pts > self._told, pts
+            if dts is not None and dts > self._last:
+                pts = dts
+            elif rises:  # a clock that stepped back is caught up with, or all that follows would be late
+                pts = self._last + max(1, (follows - self._last) // 2)
+            else:
+                pts = follows
+        else:
+            if self._last is not None:
+                self._rise = pts - self._last
+            self._told = pts
         self._last, self._length = pts, duration
         return pts

@@ -74,7 +74,7 @@ class Track:
     def finish(self) -> None:
         """Writes what the converter still holds."""
         if self.needs_key:
-            self._warn(f"{self.name} has no key frame in this part and is empty.")
+            self._warn(f"{self.name} has no key frame in this part and is left out.")
         if self.converter is not None:
             for made in self.converter.flush():
                 self._send(made)
