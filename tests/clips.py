@@ -47,6 +47,11 @@ COLOR_CODES: dict[str, dict[str | None, int]] = {
 }
 """H.273's numbers for FFmpeg's names, as far as tests use them."""
 
+MASTERING = tuple(
+    map(Fraction, ("0.68", "0.32", "0.265", "0.69", "0.15", "0.06", "0.3127", "0.329", "0.0001", "1000"))
+)
+"""A display with the primaries of P3: x and y of red, green, blue and white, least and most cd/m²."""
+
 FONT = b"not a real font, but bytes that must come through"
 
 
@@ -73,6 +78,7 @@ def make_clip(
     tags: dict[str, str] | None = None,
     attachment: bool = False,
     rotation: int = 0,
+    mirrored: bool = False,
     sar: Fraction | None = None,
     color: tuple[str | None, str | None, str | None, str | None] | None = None,
     interlaced: bool = False,
@@ -83,7 +89,8 @@ def make_clip(
 
     ``size`` is (width, height). ``pts`` are in units of ``time_base`` (default ``1 / rate``) and make the
     film VFR; ``frames`` is then not used. ``videos`` is the number of video streams: the second has half the
-    size. ``color`` is (range, matrix, primaries, transfer) in FFmpeg's names, ``rotation`` counter-clockwise.
+    size. ``color`` is (range, matrix, primaries, transfer) in FFmpeg's names, ``rotation`` counter-clockwise;
+    ``mirrored`` it is after that.
     ``cuts`` are the numbers of frames that start a new shot. Audio tracks are sines of 440·k Hz, English and
     German. Chapters: two, "one" and "two". Subtitles: one line a half second, SubRip or mov_text.
     """
@@ -97,7 +104,7 @@ def make_clip(
         for number in range(videos):
             shape = size if number == 0 else (size[0] // 2, size[1] // 2)
             stream = _video_stream(out, codec, shape, rate, base, pix_fmt, options)
-            _describe(stream, rotation, sar, color, interlaced)
+            _describe(stream, rotation, mirrored, sar, color, interlaced)
             sources.append(_video_packets(stream, pts, base, color, interlaced, colourful, cuts))
         if cover:
             sources.append(_cover_packets(out))
@@ -113,6 +120,24 @@ def make_clip(
             for packet in source:
                 out.mux(packet)
     return path
+
+
+def make_hdr_clip(path: Path) -> Path:
+    """Two frames in HDR10, graded on a display like :data:`MASTERING`; MaxCLL 1,000 and MaxFALL 400 cd/m²."""
+    x, y = 50_000, 10_000
+    red, green, blue, white = (
+        f"({n * x},{m * x})" for n, m in zip(MASTERING[:8:2], MASTERING[1:8:2], strict=True)
+    )
+    display = f"G{green}B{blue}R{red}WP{white}L({MASTERING[9] * y},{MASTERING[8] * y})"
+    words = f"log-level=none:hdr10=1:repeat-headers=1:master-display={display}:max-cll=1000,400"
+    return make_clip(
+        path,
+        frames=2,
+        codec="libx265",
+        pix_fmt="yuv420p10le",
+        options={"preset": "ultrafast", "x265-params": words},
+        color=("limited", "bt2020nc", "bt2020", "smpte2084"),
+    )
 
 
 def luma_pattern(number: int, size: tuple[int, int], bits: int = 8, cuts: Sequence[int] = ()) -> np.ndarray:
@@ -198,9 +223,9 @@ def _video_stream(
     return stream
 
 
-def _describe(stream: Any, rotation: int, sar: Any, color: Any, interlaced: bool) -> None:
-    if rotation:
-        stream.set_display_rotation(rotation)
+def _describe(stream: Any, rotation: int, mirrored: bool, sar: Any, color: Any, interlaced: bool) -> None:
+    if rotation or mirrored:
+        stream.set_display_rotation(rotation, hflip=mirrored)
     if sar is not None:
         stream.codec_context.sample_aspect_ratio = sar
     if color is not None:

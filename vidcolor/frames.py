@@ -20,9 +20,11 @@ __all__ = [
     "ColorFrame",
     "ColorTags",
     "Frame",
+    "Hdr",
     "Known",
     "MediaInfo",
     "Metadata",
+    "Orientation",
     "Plane",
     "Programme",
     "StreamInfo",
@@ -82,6 +84,41 @@ class ColorTags:
 
 
 @dataclass(frozen=True, slots=True)
+class Orientation:
+    """How a stored picture is brought upright: turned, then mirrored left to right or not."""
+
+    turns: int = 0
+    """By 90 degrees each, counter-clockwise (0 to 3)."""
+    mirrored: bool = False
+
+    @property
+    def sideways(self) -> bool:
+        """Whether width and height change places."""
+        return self.turns % 2 == 1
+
+    def upright(self, planes: npt.NDArray[Any], axes: tuple[int, int] = (0, 1)) -> npt.NDArray[Any]:
+        """A view of stored planes, whose rows and columns are these axes, as they are to be seen."""
+        turned = np.rot90(planes, self.turns, axes)
+        return np.flip(turned, axes[1]) if self.mirrored else turned
+
+    def stored(self, planes: npt.NDArray[Any], axes: tuple[int, int] = (0, 1)) -> npt.NDArray[Any]:
+        """A view of upright planes as they are stored."""
+        plain = np.flip(planes, axes[1]) if self.mirrored else planes
+        return np.rot90(plain, -self.turns, axes)
+
+
+@dataclass(frozen=True, slots=True)
+class Hdr:
+    """What HDR10 says of the whole film, beside its transfer."""
+
+    mastering: tuple[Fraction, ...] | None
+    """The display it was graded on (SMPTE ST 2086): x and y of red, green, blue and white (CIE 1931), then
+    its least and most luminance in cd/m²."""
+    light: tuple[int, int] | None
+    """Its brightest pixel and its brightest frame's mean (CTA-861.3, MaxCLL and MaxFALL), in cd/m²."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChromaLayout:
     """Sizes of a frame's planes: chroma is ``width >> log2_x`` by ``height >> log2_y``, rounded up."""
 
@@ -127,7 +164,15 @@ class VideoInfo:
     constant_rate: bool | None = None
     """Whether all frames last equally long; None when nobody looked, or the file does not tell."""
     has_alpha: bool = False
+    mirrored: bool = False
+    """Whether it must then be mirrored, left to right."""
+    hdr: Hdr | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def orientation(self) -> Orientation:
+        """``rotation`` and ``mirrored`` in one."""
+        return Orientation(self.rotation // 90, self.mirrored)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,11 +85,13 @@ def test_a_turned_film_is_seen_upright(tmp_path: Path) -> None:
     options = {"size": (64, 48), "frames": 2, "colourful": True}
     plain = make_clip(tmp_path / "a.mp4", **options)  # type: ignore[arg-type]
     upright = rgb_of(plain)
-    for degrees in (90, 180, 270):
-        turned = make_clip(tmp_path / f"{degrees}.mp4", rotation=degrees, **options)  # type: ignore[arg-type]
+    for degrees, mirrored in ((90, False), (180, False), (270, False), (0, True), (90, True)):
+        name = f"{degrees}-{mirrored}.mp4"
+        turned = make_clip(tmp_path / name, rotation=degrees, mirrored=mirrored, **options)  # type: ignore[arg-type]
         picture = rgb_of(turned)
-        assert picture.shape[:2] == ((64, 48) if degrees != 180 else (48, 64))
-        assert np.abs(picture.astype(int) - np.rot90(upright, degrees // 90)).max() <= 1
+        assert picture.shape[:2] == ((64, 48) if degrees % 180 else (48, 64))
+        seen = np.rot90(upright, degrees // 90)
+        assert np.abs(picture.astype(int) - (seen[:, ::-1] if mirrored else seen)).max() <= 1
 
 
 def test_samples_become_square(tmp_path: Path) -> None:

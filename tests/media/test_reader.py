@@ -10,7 +10,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +20,17 @@ import av
 import numpy as np
 import pytest
 
-from tests.clips import decode_luma, decode_pts, luma_pattern, make_clip, make_frame, packets, remux, truncate
+from tests.clips import (
+    decode_luma,
+    decode_pts,
+    luma_pattern,
+    make_clip,
+    make_frame,
+    make_hdr_clip,
+    packets,
+    remux,
+    truncate,
+)
 from tests.media.through import NoSeek, late_sound, through
 from vidcolor.errors import InputError, UsageError
 from vidcolor.frames import ChromaLayout, Frame, VideoInfo
@@ -290,33 +300,63 @@ def test_range_or_matrix_that_changes_is_told(tmp_path: Path) -> None:
     assert not any("another range" in said for said in Reading(tmp_path / "0.264").notices)
 
 
-@pytest.mark.parametrize(
-    ("numbers", "told"),
-    [
-        ((0, 65536, -65536, 0), False),
-        ((-65536, 0, 0, -65536), False),
-        ((-65536, 0, 0, 65536), True),
-        ((0, 65536, 65536, 0), True),
-        ((46341, 46341, -46341, 46341), True),
-    ],
-)
-def test_a_film_shown_mirrored_is_told_of(tmp_path: Path, numbers: tuple[int, ...], told: bool) -> None:
-    path = make_clip(tmp_path / "a.mp4", rotation=90)
-    data = path.read_bytes()
+def with_matrix(path: Path, numbers: Sequence[int]) -> Path:
+    """A short MP4 with a display matrix of these (a, b, c, d; 65,536 is 1)."""
+    data = make_clip(path, rotation=90).read_bytes()
     a, b, c, d = numbers
     turned = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     place = data.index(b"tkhd") + 44
     path.write_bytes(data[:place] + turned + data[place + 36 :])
-    assert any("mirrored" in said for said in Reading(path).notices) == told
+    return path
 
 
-def test_hdr10_metadata_is_told_of(tmp_path: Path) -> None:
-    words = (
-        "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):max-cll=1000,400"
-    )
-    options = {"preset": "ultrafast", "x265-params": f"log-level=none:hdr10=1:repeat-headers=1:{words}"}
-    clip = make_clip(tmp_path / "a.mkv", codec="libx265", pix_fmt="yuv420p10le", frames=2, options=options)
-    assert Reading(clip).notices[0].startswith("Its HDR10 metadata")
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        (1, 0, 0, -1),
+        (-1, 0, 0, 1),
+        (-1, 0, 0, -1),
+        (0, 1, 1, 0),
+        (0, 1, -1, 0),
+        (0, -1, 1, 0),
+        (0, -1, -1, 0),
+    ],
+)
+def test_a_film_is_turned_and_mirrored_as_its_matrix_says(tmp_path: Path, numbers: tuple[int, ...]) -> None:
+    reading = Reading(with_matrix(tmp_path / "a.mp4", [65536 * n for n in numbers]))
+    assert not reading.notices
+    luma = reading.lumas[0]
+    height, width = luma.shape
+    y, x = np.mgrid[:height, :width]
+    a, b, c, d = numbers
+    across, down = a * x + c * y, b * x + d * y  # ISO/IEC 14496-12, 6.2.2: (p q 1) times the matrix
+    across, down = across - across.min(), down - down.min()
+    seen = np.zeros((down.max() + 1, across.max() + 1), luma.dtype)
+    seen[down, across] = luma
+    orientation = reading.video.orientation
+    np.testing.assert_array_equal(orientation.upright(luma), seen)
+    np.testing.assert_array_equal(orientation.stored(seen), luma)
+
+
+def test_a_film_shown_at_a_slant_is_told_of(tmp_path: Path) -> None:
+    path = with_matrix(tmp_path / "a.mp4", (46341, 46341, -46341, 46341))
+    assert "other than a right angle" in Reading(path).notices[0]
+
+
+def test_a_stereoscopic_film_is_told_of(tmp_path: Path) -> None:
+    options = {"preset": "ultrafast", "x264-params": "frame-packing=3"}
+    notices = Reading(make_clip(tmp_path / "a.mkv", frames=2, options=options)).notices
+    assert notices == ["Its mark as stereoscopic is kept in no result."]
+
+
+def test_what_a_pipe_shows_too_late_is_told(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mkv", mirrored=True)
+    assert Reading(clip).video.mirrored
+    assert not Reading(clip).notices
+    assert "mirrored" in Reading(NoSeek(clip)).notices[0]
+    hdr = make_hdr_clip(tmp_path / "b.mkv")
+    assert not Reading(hdr).notices
+    assert Reading(NoSeek(hdr)).notices[0].startswith("Its HDR10 metadata")
 
 
 # Streams

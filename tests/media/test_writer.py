@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from av.sidedata.sidedata import Type as SideData
 
-from tests.clips import decode_luma, decode_pts, luma_pattern, make_clip, remux
+from tests.clips import MASTERING, decode_luma, decode_pts, luma_pattern, make_clip, make_hdr_clip, remux
 from tests.media.through import CB, CR, coloured, packet_times, through
 from vidcolor.errors import OutputError, UsageError
-from vidcolor.frames import ChromaLayout, ColorTags
+from vidcolor.frames import ChromaLayout, ColorTags, Hdr, Orientation
 from vidcolor.media.canvas import requantise
 from vidcolor.media.names import color_tags
 from vidcolor.media.probe import probe
@@ -50,6 +50,12 @@ def video_stream(path: Path) -> Any:
     found = probe(path)
     assert found.best_video is not None
     return found.streams[found.best_video].video
+
+
+def display_matrix(path: Path) -> bytes:
+    """What hangs on a file's first frame."""
+    with av.open(str(path)) as container:
+        return bytes(next(container.decode(video=0)).side_data[SideData.DISPLAYMATRIX])
 
 
 class TestLuma:
@@ -374,6 +380,47 @@ class TestTags:
         assert video_stream(tmp_path / f"b.{ending}").rotation == rotation
         with av.open(str(tmp_path / f"b.{ending}")) as container:
             assert next(container.decode(video=0)).rotation % 360 == rotation
+
+    @pytest.mark.parametrize("ending", ["mp4", "mov", "mkv", "webm"])
+    @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+    def test_mirroring(self, tmp_path: Path, ending: str, rotation: int) -> None:
+        source = make_clip(tmp_path / "a.mov", rotation=rotation, mirrored=True, frames=2)
+        assert video_stream(source).orientation == Orientation(rotation // 90, True)
+        assert not through(source, tmp_path / f"b.{ending}").notes
+        assert video_stream(tmp_path / f"b.{ending}").orientation == Orientation(rotation // 90, True)
+        matrices = [display_matrix(path) for path in (source, tmp_path / f"b.{ending}")]
+        assert matrices[0] == matrices[1]
+
+    def test_a_container_that_cannot_turn_pictures_is_told_of(self, tmp_path: Path) -> None:
+        turned = make_clip(tmp_path / "a.mov", rotation=90, frames=2)
+        notes = through(turned, tmp_path / "b.ts").notes
+        assert any(note.startswith(".ts files cannot say that pictures are to be turned") for note in notes)
+        assert not through(make_clip(tmp_path / "c.mov", frames=2), tmp_path / "d.ts").notes
+
+    @pytest.mark.parametrize("ending", ["mp4", "mkv", "ts"])
+    @pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1"])
+    def test_hdr10_metadata(self, tmp_path: Path, ending: str, codec: str) -> None:
+        source = make_hdr_clip(tmp_path / "a.mkv")
+        said = video_stream(source).hdr
+        assert said == Hdr(MASTERING, (1000, 400))
+        if ending == "ts" and codec == "libsvtav1":
+            return  # which MPEG-TS has no type for
+        target = tmp_path / f"b.{ending}"
+        preset = "13" if codec == "libsvtav1" else "ultrafast"
+        assert not through(source, target, codec=codec, preset=preset).notes
+        kept = video_stream(target).hdr
+        assert kept.light == said.light
+        # AV1 counts colours in 1/65,536 and luminance in 1/256 and 1/16,384 (AV1, 6.7.4).
+        assert list(map(float, kept.mastering)) == pytest.approx(list(map(float, MASTERING)), abs=5e-5)
+
+    def test_hdr10_metadata_can_be_said_otherwise(self, tmp_path: Path) -> None:
+        source, target = make_hdr_clip(tmp_path / "a.mkv"), tmp_path / "b.mkv"
+        through(source, target, codec="libx265", extra=(("x265-params", "max-cll=500,100"),), **QUICK)
+        assert video_stream(target).hdr == Hdr(MASTERING, (500, 100))
+
+    def test_an_encoder_without_hdr10_metadata_is_told_of(self, tmp_path: Path) -> None:
+        notes = through(make_hdr_clip(tmp_path / "a.mkv"), tmp_path / "b.mkv", codec="ffv1").notes
+        assert any(note.startswith("ffv1 cannot be told the film's HDR10 metadata") for note in notes)
 
     @pytest.mark.parametrize(
         ("ending", "codec"),

@@ -47,7 +47,11 @@ def small_motion(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_film(
-    path: Path, pictures: Sequence[np.ndarray], pix_fmt: str = "yuv420p", rotation: int = 0
+    path: Path,
+    pictures: Sequence[np.ndarray],
+    pix_fmt: str = "yuv420p",
+    rotation: int = 0,
+    mirrored: bool = False,
 ) -> Path:
     """A lossless film of luma planes, neutral otherwise; deeper than 8 bits where the format is."""
     height, width = pictures[0].shape
@@ -56,8 +60,8 @@ def write_film(
         stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
         if path.suffix != ".mkv":
             stream.options = {"preset": "ultrafast", "qp": "0", "threads": "1"}
-        if rotation:
-            stream.set_display_rotation(rotation)
+        if rotation or mirrored:
+            stream.set_display_rotation(rotation, hflip=mirrored)
         for number, picture in enumerate(pictures):
             frame = av.VideoFrame(width, height, pix_fmt)
             deep = frame.format.components[0].bits - 8
@@ -292,6 +296,7 @@ FILMS: dict[str, dict[str, Any]] = {
     "full range": {"color": ("full", "bt709", "bt709", "bt709")},
     "rotated": {"rotation": 90},
     "half turned": {"rotation": 180},
+    "mirrored": {"mirrored": True},
 }
 
 

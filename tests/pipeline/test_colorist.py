@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from vidcolor.errors import UsageError, VidcolorError
-from vidcolor.frames import ChromaLayout, ColorTags, Frame, Timestamp, VideoInfo
+from vidcolor.frames import ChromaLayout, ColorTags, Frame, Orientation, Timestamp, VideoInfo
 from vidcolor.models import ColorModel, create_model
 from vidcolor.models.spaces import AB_SCALE
 from vidcolor.pipeline.colorist import Colorist, network_size
@@ -17,13 +17,19 @@ from vidcolor.pipeline.options import RunOptions
 
 
 def video(
-    width: int = 64, height: int = 48, *, rotation: int = 0, aspect: Fraction = Fraction(1), depth: int = 8
+    width: int = 64,
+    height: int = 48,
+    *,
+    rotation: int = 0,
+    mirrored: bool = False,
+    aspect: Fraction = Fraction(1),
+    depth: int = 8,
 ) -> VideoInfo:
     return VideoInfo(
         index=0, codec="h264", width=width, height=height, pixel_format="yuv420p", bit_depth=depth,
         layout=ChromaLayout(1, 1), tags=ColorTags(), sample_aspect=aspect, rotation=rotation,
         field_order="progressive", time_base=Fraction(1, 24), average_rate=Fraction(24),
-        frame_count=None, duration=None,
+        frame_count=None, duration=None, mirrored=mirrored,
     )  # fmt: skip
 
 
@@ -128,22 +134,19 @@ def test_saturation_is_a_factor() -> None:
     assert np.ptp(full[1].ab[1]) > 1
 
 
-@pytest.mark.parametrize("rotation", [90, 180, 270])
-def test_the_network_sees_the_film_upright(rotation: int) -> None:
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_the_network_sees_the_film_upright(rotation: int, mirrored: bool) -> None:
     """A film stored on its side gives the colour of the upright one, turned."""
     upright = frames(1, 96, 64)[0]
-    stored = Frame(np.ascontiguousarray(np.rot90(upright.luma, -rotation // 90)), upright.time, 1, 0)
+    way = Orientation(rotation // 90, mirrored)
+    stored = Frame(np.ascontiguousarray(way.stored(upright.luma)), upright.time, 1, 0)
     height, width = stored.luma.shape
+    info = video(width, height, rotation=rotation, mirrored=mirrored)
     straight = next(iter(colorist(create_model("tiny"), video(96, 64), network_size=64).color([upright])))
-    turned = next(
-        iter(
-            colorist(create_model("tiny"), video(width, height, rotation=rotation), network_size=64).color(
-                [stored]
-            )
-        )
-    )
+    turned = next(iter(colorist(create_model("tiny"), info, network_size=64).color([stored])))
     assert turned.ab[0].shape == stored.luma.shape
-    assert np.allclose(np.rot90(turned.ab[0], rotation // 90), straight.ab[0], atol=1e-3)
+    assert np.allclose(way.upright(turned.ab[0]), straight.ab[0], atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -118,17 +118,19 @@ def test_borders_come_and_go_within_a_batch() -> None:
         assert np.allclose(one, other, atol=1e-4)
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
-def test_what_it_is_told_is_told_where_it_is(rotation: int) -> None:
+def test_what_it_is_told_is_told_where_it_is(rotation: int, mirrored: bool) -> None:
     """Hints are of the whole picture, upright."""
     whole, model = bordered(picture(), TOP, SIDE), Echo()
     height, width = whole.shape
-    stage = colorist(model, video(width, height, rotation=rotation), network_size=min(whole.shape))
+    info = video(width, height, rotation=rotation, mirrored=mirrored)
+    stage = colorist(model, info, network_size=min(whole.shape))
     frame = frames_of([whole])[0]
     hints = np.zeros((3, *stage.lightness(whole).shape), np.float32)
     stored = np.zeros((3, *stage.size), np.float32)
     stored[:, 40:52, 60:76] = np.array((30, 0, 1), np.float32)[:, None, None]
-    hints[:] = np.rot90(stored, stage.turns, (1, 2))
+    hints[:] = stage.orientation.upright(stored, (1, 2))
     b = np.asarray(stage.told(frame, hints)[1])
     inside = b > 15
     rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))

@@ -27,6 +27,7 @@ from tests.pipeline.test_anchored import Known, decode_chroma, give, start_shots
 from tests.reels import Planes, scene, write_reel
 from tests.temporal.drawn import pan, square_over_ground
 from vidcolor.errors import InputError, OutputError, UsageError
+from vidcolor.frames import Orientation
 from vidcolor.media.reader import VideoReader
 from vidcolor.metrics.difference import delta_e_2000, picture_lab
 from vidcolor.pipeline.anchor_folder import Film, read_folder
@@ -157,6 +158,7 @@ def test_what_is_in_the_folder(film: Path, tmp_path: Path) -> None:
         "rotation": 0,
         "time_base": "1/1000",
         "rate": "",
+        "mirrored": False,
     }
     assert index["anchor_every"] == 12
     assert [e["starts_shot"] for e in found] == [True] + [False] * (len(found) - 1)
@@ -202,21 +204,26 @@ def test_a_film_of_a_foreign_matrix_has_the_runs_anchors(tmp_path: Path) -> None
         assert differences(read(tmp_path / "d" / entry["file"]), result[number]).mean() < 0.8
 
 
-@pytest.mark.parametrize("rotation", [90, 180, 270])
+@pytest.mark.parametrize(
+    ("rotation", "mirrored"), [(90, False), (180, False), (270, False), (0, True), (90, True)]
+)
 def test_pictures_are_upright_and_read_back_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rotation: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rotation: int, mirrored: bool
 ) -> None:
     seen = pan(3, 6, 0.5, 96, 64)
-    stored = [np.ascontiguousarray(np.rot90(picture, -rotation // 90)) for picture in seen]
-    source = write_film(tmp_path / "a.mp4", stored, rotation=rotation)
+    way = Orientation(rotation // 90, mirrored)
+    stored = [np.ascontiguousarray(way.stored(picture)) for picture in seen]
+    source = write_film(tmp_path / "a.mp4", stored, rotation=rotation, mirrored=mirrored)
     anchors(source, tmp_path / "d", model="tiny")
     path = tmp_path / "d" / "00-00-00.000.png"
     picture = read(path)
     assert picture.shape[:2] == (96, 64)
-    write(path, painted(picture, (slice(0, 24), slice(0, 64)), RED))
+    assert np.abs(picture[..., 1].astype(int) - seen[0]).mean() < 30
+    write(path, painted(picture, (slice(0, 24), slice(0, 32)), RED))
     found = decode_chroma(run(source, tmp_path / "b.mkv", model="tiny", anchors=tmp_path / "d"))
-    red = np.rot90(found[0][1], rotation // 90).astype(int)
-    assert red[:10].mean() > red[-10:].mean() + 20
+    red = way.upright(found[0][1]).astype(int)
+    assert red[:10, :14].mean() > red[-10:, :14].mean() + 20
+    assert red[:10, :14].mean() > red[:10, -14:].mean() + 10
 
 
 def test_an_untouched_folder_changes_nothing(tmp_path: Path) -> None:

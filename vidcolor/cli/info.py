@@ -79,6 +79,7 @@ def _picture(video: VideoInfo) -> Iterator[str | None]:
     yield f"{video.pixel_format} ({video.bit_depth} bit)"
     yield None if video.sample_aspect == 1 else f"sample aspect {_ratio(video.sample_aspect)}"
     yield f"rotated {video.rotation}°" if video.rotation else None
+    yield "mirrored" if video.mirrored else None
     yield None if video.field_order in ("progressive", "unknown") else f"interlaced ({video.field_order})"
 
 
@@ -98,6 +99,7 @@ def _time_and_colour(video: VideoInfo) -> Iterator[str | None]:
     }
     yield " ".join(f"{name} {value}" for name, value in named.items() if value) or "no colour tags"
     yield f"chroma at {tags.siting}" if tags.siting else None
+    yield "HDR10 metadata" if video.hdr is not None else None
 
 
 def _joined(*parts: str | None) -> str:

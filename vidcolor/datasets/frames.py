@@ -15,7 +15,7 @@ from vidcolor.color.planes import ColorSpace
 from vidcolor.color.shown import as_srgb, rgb_matrix
 from vidcolor.datasets.images import Box, Rgb, target_size
 from vidcolor.datasets.options import DEFAULT_EVERY, BuildOptions
-from vidcolor.frames import Frame, VideoInfo
+from vidcolor.frames import Frame, Orientation, VideoInfo
 from vidcolor.media.picture import PictureMaker, upright_size
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.skim import Need, Needed, glimpses
@@ -216,13 +216,13 @@ class FilmPictures:
             self.borders = find_borders(planes, video.bit_depth)
         self._space = ColorSpace.of(video.tags, height=video.height, width=video.width, bit_depth=8)
         self._make = PictureMaker(video, rgb_matrix(self._space), full_range=self._space.full_range)
-        self._fit(video, _turned(self.borders, video.rotation), options)
+        self._fit(video, _upright(self.borders, video.orientation), options)
 
     def _fit(self, video: VideoInfo, borders: Borders, options: BuildOptions) -> None:
         """Sizes: of the part within the borders (``size``), and of the whole picture as large (``_full``)."""
         full = upright_size(video)
-        quarter = video.rotation in (90, 270)
-        stored = (video.height, video.width) if quarter else (video.width, video.height)
+        sideways = video.orientation.sideways
+        stored = (video.height, video.width) if sideways else (video.width, video.height)
         content = (stored[0] - borders.left - borders.right, stored[1] - borders.top - borders.bottom)
         self.size = target_size(content[0] * full[0] / stored[0], content[1] * full[1] / stored[1], options)
         self._scale = (self.size[0] / content[0], self.size[1] / content[1])
@@ -252,9 +252,11 @@ class FilmPictures:
         )
 
 
-def _turned(borders: Borders, degrees: int) -> Borders:
-    """Borders of the picture turned counter-clockwise."""
-    for _ in range(degrees // 90):
+def _upright(borders: Borders, orientation: Orientation) -> Borders:
+    """Borders of the stored picture as those of the upright one."""
+    for _ in range(orientation.turns):
         top, bottom, left, right = borders
         borders = Borders(top=right, bottom=left, left=top, right=bottom)
+    if orientation.mirrored:
+        borders = borders._replace(left=borders.right, right=borders.left)
     return borders

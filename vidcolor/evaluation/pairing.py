@@ -65,9 +65,9 @@ class ColorSeen:
 def refuse_unlike(made: VideoReader, true: VideoReader, run: RunOptions) -> None:
     """Raises InputError where the sizes of two films differ, or the lengths their headers say."""
     one, other = made.info.name, true.info.name
-    sizes = [(v.video.width, v.video.height, v.video.rotation % 180) for v in (made, true)]
+    sizes = [(v.video.width, v.video.height, v.video.orientation.sideways) for v in (made, true)]
     if sizes[0] != sizes[1]:
-        texts = [f"{width}x{height}{', turned' * bool(turned)}" for width, height, turned in sizes]
+        texts = [f"{width}x{height}{', turned' * turned}" for width, height, turned in sizes]
         raise InputError(
             f"{one} is {texts[0]} and {other} {texts[1]}: only films of one size can be compared."
         )

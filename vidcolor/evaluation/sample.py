@@ -66,7 +66,7 @@ class Sampler:
         self.size = max(round(video.height * scale), 1), max(round(video.width * scale), 1)
         shrunk = min(1.0, _MOTION_SIDE / max(self.size))
         self.motion_size = max(round(self.size[0] * shrunk), 1), max(round(self.size[1] * shrunk), 1)
-        self._turns = video.rotation // 90
+        self._orientation = video.orientation
         self._seen = upright_size(video)
 
     def result(self, frame: Frame, seconds: float, chroma: Sequence[Plane] | None) -> Sample:
@@ -111,7 +111,7 @@ class Sampler:
     def upright(self, rgb: Rgb, short_side: int) -> Rgb:
         """A picture as it is seen, turned and with square samples, its short side at most so long."""
         width, height = self._seen
-        turned: Any = np.ascontiguousarray(np.rot90(rgb, self._turns))
+        turned: Any = np.ascontiguousarray(self._orientation.upright(rgb))
         scale = min(short_side, *turned.shape[:2]) / min(width, height)
         return np.ascontiguousarray(
             shrink(turned, max(round(height * scale), 1), max(round(width * scale), 1))

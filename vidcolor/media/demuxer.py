@@ -111,7 +111,7 @@ class Demuxer:
     def _open(self) -> None:
         self.container = open_input(self._source, max_pixels=self._max_pixels)
         try:
-            self.info = describe(self.container, self._source)
+            self.info = describe(self.container, self._source, max_pixels=self._max_pixels)
             video = self._choose()
             self._refuse_too_large(video)
             self.stream = self.container.streams[video.index]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from fractions import Fraction
 from functools import cache
 
 import av
 
 from vidcolor.errors import UsageError
-from vidcolor.frames import ChromaLayout
+from vidcolor.frames import ChromaLayout, Hdr
 from vidcolor.media.encoders import Encoder, OutputFormat, quiet, with_parameter
 
-__all__ = ["encoder_options", "repeatable"]
+__all__ = ["encoder_options", "repeatable", "with_hdr"]
 
 _RATE_OPTIONS = frozenset(
     {"b", "qp", "cqp", "crf", "cq", "qscale", "global_quality", "lossless", "rc", "2pass"}
@@ -53,6 +54,31 @@ def encoder_options(
     options.update(_preset(entry, preset, form))
     options.update(quiet(entry, given))
     return options
+
+
+def with_hdr(entry: Encoder, options: dict[str, str], hdr: Hdr | None) -> dict[str, str]:
+    """The options with what HDR10 says of the film, as far as the encoder can be told."""
+    words = entry.hdr
+    if hdr is None or words is None:
+        return options
+    told = []
+    if hdr.mastering is not None:
+        told.append(f"{words.mastering}={_mastering(hdr.mastering, units=words.units)}")
+    if hdr.light is not None:
+        told.append(f"{words.light}={hdr.light[0]},{hdr.light[1]}")
+    return with_parameter(options, words.option, ":".join(told))
+
+
+def _mastering(numbers: tuple[Fraction, ...], *, units: bool) -> str:
+    def number(value: Fraction, unit: int) -> str:
+        return str(round(value * unit)) if units else f"{float(value):.6g}"
+
+    red, green, blue, white = (
+        f"({number(x, 50_000)},{number(y, 50_000)})"
+        for x, y in zip(numbers[:8:2], numbers[1:8:2], strict=True)
+    )
+    least, most = (number(value, 10_000) for value in numbers[8:])
+    return f"G{green}B{blue}R{red}WP{white}L({most},{least})"
 
 
 def _quality(entry: Encoder, crf: float | None) -> dict[str, str]:

@@ -27,6 +27,7 @@ from vidcolor.media.containers import takes
 __all__ = [
     "ENCODERS",
     "Encoder",
+    "HdrWords",
     "OutputFormat",
     "Scale",
     "choose_format",
@@ -47,6 +48,19 @@ class Scale:
     default: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class HdrWords:
+    """How an encoder is told HDR10's metadata, in a list of parameters that is one option."""
+
+    option: str
+    mastering: str
+    """The parameter for the display: ``G(x,y)B(x,y)R(x,y)WP(x,y)L(most,least)``."""
+    light: str
+    """The parameter for the light levels: ``pixel,frame``."""
+    units: bool
+    """Whether colours are counted in 1/50,000 and luminance in 1/10,000 cd/m² (as H.265 has it, D.3.28)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +91,8 @@ class Encoder:
     """Whether each chroma sample must cover as many luma samples as the others: no odd sizes in 4:2:0."""
     fastest: int | None = None
     """Frames a second it takes at most; None: any."""
+    hdr: HdrWords | None = None
+    """None: it cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +148,13 @@ ENCODERS: dict[str, Encoder] = {
             *("libx264", "h264", Scale("crf", 17, 0, 51), "preset", "medium", _X26X),
             threads=_X264_THREADS,
             whole_chroma=True,
+            hdr=HdrWords("x264-params", "mastering-display", "cll", units=True),
         ),
-        Encoder("libx265", "hevc", Scale("crf", 19, 0, 51), "preset", "medium", _X26X, whole_chroma=True),
+        Encoder(
+            *("libx265", "hevc", Scale("crf", 19, 0, 51), "preset", "medium", _X26X),
+            whole_chroma=True,
+            hdr=HdrWords("x265-params", "master-display", "max-cll", units=True),
+        ),
         Encoder(
             "libsvtav1",
             "av1",
@@ -142,6 +163,7 @@ ENCODERS: dict[str, Encoder] = {
             "8",
             tuple(str(n) for n in range(-1, 14)),
             fastest=240,
+            hdr=HdrWords("svtav1-params", "mastering-display", "content-light", units=False),
         ),
         Encoder(
             "libvpx-vp9",

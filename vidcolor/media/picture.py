@@ -24,7 +24,7 @@ def upright_size(video: VideoInfo) -> tuple[float, float]:
     """Width and height of a film's picture as it is seen: turned, and with square samples as high as the
     stored ones (as wide, where it is turned by a quarter)."""
     width, height = video.width * float(video.sample_aspect), float(video.height)
-    return (height, width) if video.rotation in (90, 270) else (width, height)
+    return (height, width) if video.orientation.sideways else (width, height)
 
 
 class PictureMaker:
@@ -48,8 +48,8 @@ class PictureMaker:
 
         ``(h, w, 3)`` uint8, R, G, B. The frame must carry its picture (``VideoReader(pictures=True)``).
         """
-        quarter = self._video.rotation in (90, 270)
-        width, height = size[::-1] if quarter else size
+        orientation = self._video.orientation
+        width, height = size[::-1] if orientation.sideways else size
         scaled = self._scaler().reformat(
             frame.carrier,
             width=width,
@@ -60,8 +60,8 @@ class PictureMaker:
             dst_color_range=self._range,
             threads=1,
         )
-        wide, turns = self._format != "yuv444p", self._video.rotation // 90
-        planes = [np.rot90(_samples(plane, wide), turns) for plane in scaled.planes]
+        wide = self._format != "yuv444p"
+        planes = [orientation.upright(_samples(plane, wide)) for plane in scaled.planes]
         return [self._part(planes, box) for box in boxes]
 
     def _part(self, planes: Sequence[npt.NDArray[Any]], box: Box) -> Rgb:

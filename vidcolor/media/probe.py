@@ -20,9 +20,11 @@ import av.error
 from av.container import InputContainer
 
 from vidcolor.frames import Attachment, Chapter, Known, MediaInfo, StreamInfo, VideoInfo
+from vidcolor.limits import MAX_PIXELS
 from vidcolor.media.containers import has_flag
 from vidcolor.media.dump import Dump, read_dump
 from vidcolor.media.names import codec_name, color_tags, field_order
+from vidcolor.media.side_data import first_picture, hdr_of, orientation_of
 from vidcolor.media.source import Packet, Source, demux, is_seekable, open_input, source_name
 from vidcolor.media.subsampling import chroma_layout
 
@@ -31,6 +33,8 @@ __all__ = ["describe", "is_picture", "probe"]
 RATE_PACKETS = 240
 """Packets looked at to tell a constant rate from a varying one."""
 INDEX_ENTRIES = 4096
+HDR10 = "smpte2084"
+"""The transfer with which HDR10's metadata goes."""
 FASTEST = 240
 """Frames a second above which a rate is doubted."""
 PICTURES = frozenset({"attached_pic", "timed_thumbnails", "still_image"})
@@ -53,11 +57,18 @@ def probe(source: Source, *, count: bool = False) -> MediaInfo:
         return _with_rates(container, info) if is_seekable(source) else info
 
 
-def describe(container: InputContainer, source: Source) -> MediaInfo:
-    """Describes an open container; reads nothing from it."""
+def describe(container: InputContainer, source: Source, *, max_pixels: int = MAX_PIXELS) -> MediaInfo:
+    """Describes an open container; reads nothing from it.
+
+    Where the first picture has more to say than the header, a file is opened once more for it, and no picture
+    larger than ``max_pixels`` decoded.
+    """
     dump = read_dump(container)
     origin = _origin(container)
-    streams = tuple(_stream(container, stream, dump, origin) for stream in container.streams)
+    streams = tuple(
+        _with_picture(_stream(container, stream, dump, origin), source, dump, max_pixels)
+        for stream in container.streams
+    )
     start, duration = container.start_time, container.duration
     return MediaInfo(
         name=source_name(source),
@@ -164,6 +175,24 @@ def _video(container: InputContainer, stream: Any, dump: Dump, origin: Origin) -
         # VP8 and VP9 carry alpha beside the picture, where their decoders do not look.
         has_alpha=any(c.is_alpha for c in components) or stream.metadata.get("alpha_mode") == "1",
     )
+
+
+def _with_picture(stream: StreamInfo, source: Source, dump: Dump, max_pixels: int) -> StreamInfo:
+    """With what its first picture alone shows: HDR10's metadata, and which way a matrix mirrors."""
+    video = stream.video
+    if video is None or is_picture(stream) or not isinstance(source, str | os.PathLike):
+        return stream
+    telling = stream.index in dump.rotation or video.tags.transfer == HDR10
+    if not telling or os.fspath(source) == "-" or not is_seekable(source):
+        return stream
+    picture = first_picture(source, stream.index, max_pixels=max_pixels)
+    if picture is None:
+        return stream
+    orientation, _ = orientation_of(picture) or (video.orientation, True)
+    video = replace(
+        video, rotation=90 * orientation.turns, mirrored=orientation.mirrored, hdr=hdr_of(picture)
+    )
+    return replace(stream, video=video)
 
 
 def _seconds(pts: int | None, stream: Any) -> Fraction | None:

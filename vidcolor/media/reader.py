@@ -248,7 +248,7 @@ class VideoReader:
         said = picture.color_range == _FULL, picture.colorspace
         if self._said is None:
             self._said = said
-            for sentence in unkept(picture):
+            for sentence in unkept(picture, self.video):
                 self._notify(sentence)
             if self._deinterlacer.mode == "off" and self.video.field_order not in ("progressive", "unknown"):
                 self._notify("The film is interlaced and stays so; a result says that it is progressive.")

@@ -103,8 +103,8 @@ class VideoEncoder:
             context.options = {"chroma_sample_location": tags.siting, **context.options}
         if video.sample_aspect != 1:
             context.sample_aspect_ratio = video.sample_aspect
-        if video.rotation:
-            self.stream.set_display_rotation(video.rotation)
+        if video.rotation or video.mirrored:
+            self.stream.set_display_rotation(video.rotation, hflip=video.mirrored)
         if self._entry.codec == "hevc" and self._container_name in MOV_FAMILY:
             context.codec_tag = "hvc1"  # Apple's players know H.265 by no other name
         if self._container_name in UNORDERED:

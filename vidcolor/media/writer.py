@@ -24,9 +24,9 @@ import av
 from av.container import InputContainer, OutputContainer
 
 from vidcolor.errors import OutputError, UsageError
-from vidcolor.frames import ChromaLayout, ColorFrame, ColorTags, VideoInfo
-from vidcolor.media.containers import MATROSKA_FAMILY
-from vidcolor.media.encoder_options import encoder_options
+from vidcolor.frames import ChromaLayout, ColorFrame, ColorTags, Orientation, VideoInfo
+from vidcolor.media.containers import MATROSKA_FAMILY, MOV_FAMILY
+from vidcolor.media.encoder_options import encoder_options, with_hdr
 from vidcolor.media.encoders import (
     ENCODERS,
     Encoder,
@@ -113,6 +113,7 @@ class VideoWriter:
         self.tags = replace(video.tags, matrix=None) if video.tags.matrix == "gbr" else video.tags
         given = dict(extra)
         options = encoder_options(self._entry, self._form, crf=crf, preset=preset, extra=given.items())
+        options = with_hdr(self._entry, options, video.hdr)
         if source is not None:
             refuse_own_source(path, source)
         self._target = Target(path, overwrite=overwrite, folder=folder)
@@ -317,6 +318,14 @@ class VideoWriter:
             self._notify(
                 f"{name} has no format {odd}with the source's chroma size: the result is {form.name}."
             )
+        if video.orientation != Orientation() and self._container_name not in (*MATROSKA_FAMILY, *MOV_FAMILY):
+            self._notify(
+                f"{self._target.final.suffix} files cannot say that pictures are to be turned or mirrored: "
+                "the result is shown as it is stored (.mkv and .mp4 can)."
+            )
+        if video.hdr is not None and self._entry.hdr is None:
+            able = ", ".join(entry.name for entry in ENCODERS.values() if entry.hdr is not None)
+            self._notify(f"{name} cannot be told the film's HDR10 metadata: it is lost ({able} can).")
         kept = self._entry.range_in_stream or self._container_name == "matroska"
         if self.tags.range == "full" and not kept:
             self._notify(

@@ -50,7 +50,7 @@ _COLUMNS, _ROWS, _SIDE, _GAP, _CAPTION = 8, 12, 192, 8, 18
 def upright_shape(video: VideoInfo) -> tuple[int, int]:
     """Width and height of an anchor's picture."""
     width, height = video.width, video.height
-    return (height, width) if video.rotation in (90, 270) else (width, height)
+    return (height, width) if video.orientation.sideways else (width, height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,7 @@ class Film:
     rotation: int
     time_base: str
     rate: str | None
+    mirrored: bool = False
 
     @classmethod
     def of(cls, info: MediaInfo, video: VideoInfo) -> Film:
@@ -74,7 +75,7 @@ class Film:
         rate = None if video.average_rate is None else str(video.average_rate)
         return cls(
             *(os.path.basename(info.name), info.size, video.index, video.width, video.height),
-            *(video.rotation, str(video.time_base), rate),
+            *(video.rotation, str(video.time_base), rate, video.mirrored),
         )
 
     def differs_from(self, other: Film) -> str | None:
@@ -83,7 +84,7 @@ class Film:
             one, another = getattr(self, name), getattr(other, name)
             if None not in (one, another) and one != another:
                 return f"its {name.replace('_', ' ')} is {one}, not {another}"
-        return None
+        return None if self.mirrored == other.mirrored else "one of the two is mirrored"
 
 
 class Division(NamedTuple):

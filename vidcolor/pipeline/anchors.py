@@ -97,7 +97,7 @@ def write_anchors(
         siting = video.tags.siting
         space = ColorSpace.of(video.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
         make = ChromaMaker(space, video.layout, siting)
-        painter = Painter(space, video.layout, siting, video.rotation, video.bit_depth)
+        painter = Painter(space, video.layout, siting, video.orientation, video.bit_depth)
         stop = threading.Event()
         with (
             AnchorFolder.made(

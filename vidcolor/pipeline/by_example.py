@@ -183,7 +183,7 @@ class ByExample:
         cb, cr = ((torch.from_numpy(plane.astype(np.float32)) - offset) / scale for plane in planes)
         signal = chroma_to_rgb((luma - luma_offset) / luma_scale, cb, cr, make.space)
         codes = (255 * signal.clamp(0, 1)).round().permute(1, 2, 0).to(torch.uint8).numpy()
-        return self._reference(np.ascontiguousarray(np.rot90(codes, self._colorist.turns)))
+        return self._reference(np.ascontiguousarray(self._colorist.orientation.upright(codes)))
 
     @property
     def silent(self) -> bool:
@@ -254,7 +254,7 @@ class ByExample:
         """Hints as chroma planes hold them."""
         if not any(hints[..., 2].any() for hints in found):
             return None
-        stored = np.rot90(merged(found), -self._colorist.turns)
+        stored = self._colorist.orientation.stored(merged(found))
         a, b, sure = (np.ascontiguousarray(stored[..., n]) for n in range(3))
         chroma = np.dstack(self._make(frame.luma, (a, b)))
         size = chroma.shape[1], chroma.shape[0]

@@ -85,7 +85,7 @@ class Colorist:
         self.size = network_size(video, options.network_size, model.multiple)
         self._short_side = options.network_size
         self.batch_size = choose_batch_size(options.batch_size, self.device, self.size[0] * self.size[1])
-        self.turns = video.rotation // 90
+        self.orientation = video.orientation
         self.saturation = np.float32(options.saturation)
         space = ColorSpace.of(video.tags, height=video.height, width=video.width, bit_depth=video.bit_depth)
         self.lightness_of = space.lightness_table
@@ -188,8 +188,7 @@ class Colorist:
         return self._upright(shrink(luma, *self.size))
 
     def _upright(self, luma: Plane) -> npt.NDArray[np.float32]:
-        upright: npt.NDArray[np.float32] = np.rot90(self.lightness_of[luma], self.turns)
-        return upright
+        return self.orientation.upright(self.lightness_of[luma])
 
     @property
     def view(self) -> tuple[object, ...]:
@@ -209,7 +208,7 @@ class Colorist:
         """Hints of the whole picture as hints of what is seen of it."""
         if window is None:
             return hints
-        part = np.stack([window.of(plane) for plane in np.rot90(hints, -self.turns, (1, 2))])
+        part = np.stack([window.of(plane) for plane in self.orientation.stored(hints, (1, 2))])
         size = window.seen[::-1]
         planes = np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST) for plane in part])
         # None is lost between two pixels where the part is made smaller.
@@ -218,7 +217,7 @@ class Colorist:
             n * new // old for n, new, old in zip((rows, columns), window.seen, part.shape[1:], strict=True)
         )
         planes[:, *to] = part[:, rows, columns]
-        return np.ascontiguousarray(np.rot90(planes, self.turns, (1, 2)))
+        return np.ascontiguousarray(self.orientation.upright(planes, (1, 2)))
 
     def _unsaturated(self, hints: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Hints as the network would say them: what it is told comes out as it was told, not more so."""
@@ -236,7 +235,7 @@ class Colorist:
             shown = np.stack([self._upright(seen.luma) for seen in group])[:, None]
             told = None if hints is None else self._hints_within(hints, window)
             for one in self._looked_at(shown, told):
-                stored = np.ascontiguousarray(np.rot90(one, -self.turns, (1, 2)))
+                stored = np.ascontiguousarray(self.orientation.stored(one, (1, 2)))
                 found.append(stored if window is None else window.back(stored, self.model.grain))
         return found
 

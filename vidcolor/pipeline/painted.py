@@ -20,7 +20,7 @@ from vidcolor.color.chroma import luma_at_chroma, siting_offset
 from vidcolor.color.planes import ColorSpace
 from vidcolor.color.resize import shrink
 from vidcolor.errors import InputError
-from vidcolor.frames import ChromaLayout, ColorFrame
+from vidcolor.frames import ChromaLayout, ColorFrame, Orientation
 from vidcolor.media.picture_file import read_picture_file
 from vidcolor.pipeline.advice import Said
 from vidcolor.pipeline.profiles import in_srgb, is_foreign
@@ -132,16 +132,21 @@ class Painter:
     """Between a film's planes and pictures. One for a film."""
 
     def __init__(
-        self, space: ColorSpace, layout: ChromaLayout, siting: str | None, rotation: int, output_depth: int
+        self,
+        space: ColorSpace,
+        layout: ChromaLayout,
+        siting: str | None,
+        orientation: Orientation,
+        output_depth: int,
     ) -> None:
         """
         Args:
             space: of the luma.
             layout, siting, output_depth: of the chroma planes.
-            rotation: degrees counter-clockwise that make the stored picture upright.
+            orientation: of the stored picture.
         """
         self._space, self._layout, self._siting = space, layout, siting
-        self._turns = rotation // 90
+        self._orientation = orientation
         self._output = ColorSpace(
             space.matrix, space.full_range, output_depth, space.transfer, space.primaries
         )
@@ -160,7 +165,7 @@ class Painter:
         k = self._space.coefficients
         rgb = np.dstack((y + k.r * cr, y - k.gb * cb - k.gr * cr, y + k.b * cb))
         codes = np.rint(rgb.clip(0, 1) * 255).astype(np.uint8)
-        return np.ascontiguousarray(np.rot90(codes, self._turns))
+        return np.ascontiguousarray(self._orientation.upright(codes))
 
     def compared(self, rgb: Rgb | _Float) -> Compared:
         """What changes of a picture ``(H, W, 3)`` are looked for in; uint8, or float in [0, 1]."""
@@ -179,8 +184,8 @@ class Painter:
         firm = picture.opacity
         if before is not None:
             firm = firm * self._changed(picture, before)
-        stored = np.ascontiguousarray(np.rot90(picture.rgb, -self._turns))
-        opacity = np.ascontiguousarray(np.rot90(picture.opacity, -self._turns))
+        stored = np.ascontiguousarray(self._orientation.stored(picture.rgb))
+        opacity = np.ascontiguousarray(self._orientation.stored(picture.opacity))
         # What is transparent has no colour: it must not mix with what has.
         there: Any = self._at_chroma(opacity)
         scale, offset = self._output.chroma_scale
@@ -190,7 +195,7 @@ class Painter:
             planes.append(np.rint(mean * np.float32(scale) + np.float32(offset)))
         sample = np.uint8 if self._output.bit_depth == 8 else np.uint16
         codes = np.dstack(planes).clip(0, 2**self._output.bit_depth - 1).astype(sample)
-        weight = self._at_chroma(np.ascontiguousarray(np.rot90(firm, -self._turns)))
+        weight = self._at_chroma(np.ascontiguousarray(self._orientation.stored(firm)))
         return Said(codes, weight.clip(0, 1))
 
     def _changed(self, picture: Picture, before: Compared) -> _Float:

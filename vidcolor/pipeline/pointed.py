@@ -54,7 +54,7 @@ class Pointer:
     def said(self, frame: Frame, hints: Sequence[Hint]) -> Said:
         """What hints, at least one, say of a frame; of two that overlap the later one is obeyed."""
         self._learn(hints)
-        upright = np.rot90(frame.luma, self._colorist.turns).shape
+        upright = self._colorist.orientation.upright(frame.luma).shape
         plain = self._colorist.own(frame)
         own = np.dstack(self._make(frame.luma, plain))
         guide = self._guide(frame, own)
@@ -139,9 +139,9 @@ class Pointer:
 
     def _at(self, hint: Hint, upright: tuple[int, ...], size: tuple[int, ...]) -> npt.NDArray[np.bool_]:
         """The pixels of a hint in a picture of this size, as stored."""
-        turned = size[::-1] if self._colorist.turns % 2 else size
-        inside: npt.NDArray[np.bool_] = np.rot90(_disc(hint, upright, turned) >= 0.5, -self._colorist.turns)
-        return inside
+        orientation = self._colorist.orientation
+        turned = size[::-1] if orientation.sideways else size
+        return orientation.stored(_disc(hint, upright, turned) >= 0.5)
 
     def _plain(self, frame: Frame, hint: Hint) -> _Map:
         """Chroma of a frame that has the hint's colour everywhere, as far as its luma can show it."""
@@ -165,7 +165,7 @@ class Pointer:
 
     def _stored(self, plane: Any, shape: tuple[int, ...]) -> _Map:
         """An upright plane as stored, at the chroma planes' size."""
-        turned = np.ascontiguousarray(np.rot90(plane, -self._colorist.turns), np.float32)
+        turned = np.ascontiguousarray(self._colorist.orientation.stored(plane), np.float32)
         larger = shape[0] > turned.shape[0] or shape[1] > turned.shape[1]
         how = cv2.INTER_LINEAR if larger else cv2.INTER_AREA
         stored: Any = cv2.resize(turned, shape[1::-1], interpolation=how)

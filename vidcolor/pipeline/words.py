@@ -66,7 +66,7 @@ def listen(
     again = _opener(source, options)
     if again is None:
         notify("The input can be read only once, so colours given are carried forwards, and not back.")
-    painter = Painter(make.space, make.layout, make.siting, video.rotation, make.output.bit_depth)
+    painter = Painter(make.space, make.layout, make.siting, video.orientation, make.output.bit_depth)
     assert options.anchor_every is not None
     return Person(
         words,

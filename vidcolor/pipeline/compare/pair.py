@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vidcolor.color.planes import MATRICES, ColorSpace
 from vidcolor.errors import InputError
-from vidcolor.frames import VideoInfo
+from vidcolor.frames import Orientation, VideoInfo
 from vidcolor.media.own_chroma import has_chroma
 from vidcolor.media.picture import upright_size
 from vidcolor.media.reader import VideoReader
@@ -132,7 +132,7 @@ class Pair:
         """The result's stream."""
         one, other = self.one.video, self.other.video
         colored = one if has_chroma(one.pixel_format) else other
-        tags = replace(one.tags, siting=None if colored.rotation else colored.tags.siting)
+        tags = replace(one.tags, siting=colored.tags.siting if colored.orientation == Orientation() else None)
         if tags.matrix not in MATRICES and (tags.matrix is not None or self._changes_size()):
             tags = replace(tags, matrix=self.space.matrix)  # what players assume goes by the size
         rates = [video.average_rate for video in (one, other) if video.average_rate]
@@ -147,6 +147,7 @@ class Pair:
             tags=tags,
             sample_aspect=Fraction(1),
             rotation=0,
+            mirrored=False,
             field_order="progressive",
             time_base=common_time_base(one.time_base, other.time_base),
             average_rate=max(rates, default=None),

@@ -15,7 +15,7 @@ from vidcolor.color.chroma import luma_at_chroma
 from vidcolor.color.planes import ColorSpace
 from vidcolor.color.relayout import relayout
 from vidcolor.color.resize import shrink
-from vidcolor.frames import ChromaLayout, Frame, Plane, VideoInfo
+from vidcolor.frames import ChromaLayout, Frame, Orientation, Plane, VideoInfo
 from vidcolor.media.picture import upright_size
 from vidcolor.pipeline.compare.options import Layout
 from vidcolor.pipeline.lettering import fitting, lettering
@@ -105,9 +105,9 @@ class Panel:
         )
         self._siting_before = video.tags.siting
         self._target, self._layout, self._siting = space, layout, siting
-        self._size, self._panel, self._turns = size, panel, video.rotation // 90
+        self._size, self._panel, self._orientation = size, panel, video.orientation
         stored = (video.width, video.height)
-        upright = stored[::-1] if self._turns % 2 else stored
+        upright = stored[::-1] if self._orientation.sideways else stored
         self._scaled = upright != size
         self._same = (self._source.matrix, self._source.full_range) == (space.matrix, space.full_range)
         self._label = label
@@ -123,7 +123,7 @@ class Panel:
         luma = np.ascontiguousarray(frame.luma)
         if frame.chroma is None:
             return self._grey(self._fitted(self._recoded(luma)))
-        plain = self._same and not self._turns and not self._scaled
+        plain = self._same and self._orientation == Orientation() and not self._scaled
         layout = self._layout if plain else _FULL
         target = self._target if self._same else self._source
         cb, cr = (
@@ -173,7 +173,7 @@ class Panel:
 
     def _fitted(self, plane: Plane, *, chroma: bool = False) -> Plane:
         """A plane of luma's size turned upright, scaled, and put in the middle of the panel."""
-        plane = np.ascontiguousarray(np.rot90(plane, self._turns))
+        plane = np.ascontiguousarray(self._orientation.upright(plane))
         width, height = self._size
         if plane.shape != (height, width):
             plane = shrink(plane, height, width)

@@ -254,11 +254,11 @@ class _Painter:
         seen = upright_size(video)
         scale = LONG_SIDE / max(seen)
         upright = max(1, round(seen[1] * scale)), max(1, round(seen[0] * scale))
-        self.size = upright[::-1] if video.rotation in (90, 270) else upright
+        self.size = upright[::-1] if video.orientation.sideways else upright
         """Height and width of the pictures, as stored."""
         self._depth = video.bit_depth
         self._make = ChromaMaker(space, _WHOLE)
-        self._paint = Painter(space, _WHOLE, None, video.rotation, video.bit_depth)
+        self._paint = Painter(space, _WHOLE, None, video.orientation, video.bit_depth)
 
     def __call__(self, sight: Sight, colorist: Colorist) -> Rgb:
         """The picture with the colour the colorist gives it, ``(h, w, 3)`` uint8, R, G, B, upright."""
