@@ -290,6 +290,16 @@ def test_range_or_matrix_that_changes_is_told(tmp_path: Path) -> None:
     assert not any("another range" in said for said in Reading(tmp_path / "0.264").notices)
 
 
+def test_an_aspect_of_samples_that_changes_is_told(tmp_path: Path) -> None:
+    whole = b""
+    for number, aspect in enumerate((Fraction(16, 15), Fraction(64, 45), Fraction(16, 15))):
+        whole += make_clip(tmp_path / f"{number}.ts", sar=aspect, frames=12).read_bytes()
+    (tmp_path / "whole.ts").write_bytes(whole)
+    told = "The aspect of its samples changes, at 00:00:00.500, 00:00:01.000; the result has one throughout."
+    assert told in Reading(tmp_path / "whole.ts").notices
+    assert Reading(tmp_path / "0.ts").notices == []
+
+
 @pytest.mark.parametrize(
     ("numbers", "told"),
     [

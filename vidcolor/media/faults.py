@@ -46,6 +46,8 @@ class Faults:
     """Frames of another size or pixel format than the first."""
     retagged: Moments = field(default_factory=Moments)
     """Frames of another range or matrix than the first."""
+    reshaped: Moments = field(default_factory=Moments)
+    """Places at which the aspect of the samples changed."""
     oversized: Moments = field(default_factory=Moments)
     """Frames larger than is allowed."""
     headless: int = 0
@@ -83,6 +85,8 @@ class Faults:
             what = counted(self.retagged.count, "frame")
             since = clock_text(self.retagged.first[0])
             yield f"{what} of another range or matrix are taken for the first one's, from {since}."
+        if self.reshaped.count:
+            yield f"The aspect of its samples changes, at {self.reshaped}; the result has one throughout."
         if self.oversized.count:
             what = counted(self.oversized.count, "frame")
             yield f"{what} larger than --max-pixels allows left out, at {self.oversized}."
