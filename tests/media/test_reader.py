@@ -555,8 +555,36 @@ def test_interlaced_frames_are_combined(tmp_path: Path, codec: str) -> None:
     # bwdif keeps the lines of one field as they are.
     np.testing.assert_array_equal(frames.lumas[5][::2], fields.lumas[5][::2])
     assert [n for n in frames.notices if "deinterlaced" in n] == frames.notices
-    assert fields.notices == ["The film is interlaced and stays so; a result says that it is progressive."]
+    assert fields.notices == []
+    assert (fields.video.field_order, frames.video.field_order) == ("tt", "progressive")
+    assert {frame.first_field for frame in fields.frames} == {"top"}
+    assert {frame.first_field for frame in frames.frames} == {None}
     assert frames.frames[0].carrier is not None
+
+
+@pytest.mark.parametrize("said", ["top", "bottom"])
+def test_a_frame_says_which_field_is_first(tmp_path: Path, said: str) -> None:
+    """A header may be wrong: FFmpeg's program writes "top" into all its H.264."""
+    clip = make_clip(tmp_path / "a.mkv", codec="ffv1", interlaced="bottom", frames=3)
+    if said == "top":
+        data = clip.read_bytes()
+        assert data.count(b"\x9d\x81\x06") == 1  # FieldOrder (RFC 9559, 5.1.4.1.28.2)
+        clip.write_bytes(data.replace(b"\x9d\x81\x06", b"\x9d\x81\x01"))
+    fields = Reading(clip, deinterlace="off")
+    assert fields.video.field_order == {"top": "tt", "bottom": "bb"}[said]
+    assert [frame.first_field for frame in fields.frames] == ["bottom"] * 3
+
+
+def test_fields_that_the_header_does_not_foretell_are_told(tmp_path: Path) -> None:
+    first = make_clip(tmp_path / "p.ts", frames=12)
+    second = make_clip(tmp_path / "i.ts", frames=12, interlaced=True)
+    film = tmp_path / "all.ts"
+    film.write_bytes(first.read_bytes() + second.read_bytes())
+    reading = Reading(film, deinterlace="off")
+    assert [frame.first_field for frame in reading.frames] == [None] * 12 + ["top"] * 12
+    assert reading.video.field_order == "progressive"
+    told = "12 interlaced frames stay so, from 00:00:00.500; a result says that it is progressive."
+    assert told in reading.notices
 
 
 def test_progressive_frames_pass_unchanged(tmp_path: Path) -> None:

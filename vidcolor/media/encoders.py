@@ -21,12 +21,13 @@ import av.error
 from av.container import OutputContainer
 
 from vidcolor.errors import UsageError
-from vidcolor.frames import ChromaLayout
+from vidcolor.frames import ChromaLayout, FirstField
 from vidcolor.media.containers import takes
 
 __all__ = [
     "ENCODERS",
     "Encoder",
+    "Fields",
     "OutputFormat",
     "Scale",
     "choose_format",
@@ -34,7 +35,9 @@ __all__ = [
     "container_holds",
     "default_encoder",
     "encoder",
+    "holds_fields",
     "quiet",
+    "with_fields",
     "with_parameter",
 ]
 
@@ -47,6 +50,20 @@ class Scale:
     default: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """How an encoder learns which field is first, besides from the marks on pictures and stream."""
+
+    option: str | None = None
+    """Its own list of options, if anything must stand there, ..."""
+    values: Mapping[FirstField, str] = field(default_factory=dict)
+    """... and what."""
+    every_picture: bool = True
+    """Whether all pictures must be marked, the progressive ones of an interlaced film too."""
+    shown: bool = True
+    """Whether players see it: FFmpeg's decoder marks no picture of H.265 that is coded whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +94,8 @@ class Encoder:
     """Whether each chroma sample must cover as many luma samples as the others: no odd sizes in 4:2:0."""
     fastest: int | None = None
     """Frames a second it takes at most; None: any."""
+    fields: Fields | None = None
+    """None: it cannot say of pictures that they are interlaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +151,14 @@ ENCODERS: dict[str, Encoder] = {
             *("libx264", "h264", Scale("crf", 17, 0, 51), "preset", "medium", _X26X),
             threads=_X264_THREADS,
             whole_chroma=True,
+            fields=Fields("x264-params", {"top": "tff=1", "bottom": "bff=1"}),
         ),
-        Encoder("libx265", "hevc", Scale("crf", 19, 0, 51), "preset", "medium", _X26X, whole_chroma=True),
+        Encoder(
+            *("libx265", "hevc", Scale("crf", 19, 0, 51), "preset", "medium", _X26X),
+            whole_chroma=True,
+            # Its own "interlace" codes each field as a picture of half the height.
+            fields=Fields("x265-params", {"top": "pic-struct=3", "bottom": "pic-struct=4"}, shown=False),
+        ),
         Encoder(
             "libsvtav1",
             "av1",
@@ -161,9 +186,12 @@ ENCODERS: dict[str, Encoder] = {
             (),
             {"level": "3", "slicecrc": "1", "g": "1"},
             range_in_stream=False,
+            fields=Fields(every_picture=False),
         ),
         Encoder(
-            "prores_ks", "prores", None, "profile", None, _PRORES, {"vendor": "apl0"}, range_in_stream=False
+            *("prores_ks", "prores", None, "profile", None, _PRORES, {"vendor": "apl0"}),
+            range_in_stream=False,
+            fields=Fields(),
         ),
         _nvenc("h264_nvenc", "h264"),
         _nvenc("hevc_nvenc", "hevc"),
@@ -299,6 +327,19 @@ def choose_format(
     deep = [f.depth for f in fitting]
     best = min((d for d in deep if d >= depth), default=max(deep))
     return min((f for f in fitting if f.depth == best), key=lambda f: _distance(f.layout, layout))
+
+
+def holds_fields(entry: Encoder, form: OutputFormat, height: int) -> bool:
+    """Whether an encoder can say of pictures that they are interlaced; their fields are pictures, too."""
+    whole = not entry.whole_chroma or height % (2 << form.layout.log2_y) == 0  # x264 refuses others
+    return entry.fields is not None and whole
+
+
+def with_fields(entry: Encoder, options: dict[str, str], first: FirstField | None) -> dict[str, str]:
+    """Options with what tells the encoder which field is first; None: pictures are progressive."""
+    if first is None or entry.fields is None or entry.fields.option is None:
+        return options
+    return with_parameter(options, entry.fields.option, entry.fields.values[first])
 
 
 def _divides(layout: ChromaLayout, size: tuple[int, int]) -> bool:

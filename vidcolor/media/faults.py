@@ -50,6 +50,8 @@ class Faults:
     """Frames of another matrix than the first."""
     reshaped: Moments = field(default_factory=Moments)
     """Places at which the aspect of the samples changed."""
+    interlaced: Moments = field(default_factory=Moments)
+    """Frames of fields that stay so in a film whose header does not say that it has any."""
     oversized: Moments = field(default_factory=Moments)
     """Frames larger than is allowed."""
     headless: int = 0
@@ -93,6 +95,10 @@ class Faults:
             yield f"{what} of another matrix are taken for the first one's, from {since}."
         if self.reshaped.count:
             yield f"The aspect of its samples changes, at {self.reshaped}; the result has one throughout."
+        if self.interlaced.count:
+            what = counted(self.interlaced.count, "interlaced frame")
+            since = clock_text(self.interlaced.first[0])
+            yield f"{what} stay so, from {since}; a result says that it is progressive."
         if self.oversized.count:
             what = counted(self.oversized.count, "frame")
             yield f"{what} larger than --max-pixels allows left out, at {self.oversized}."

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from inspect import GEN_RUNNING, getgeneratorstate
 from types import TracebackType
@@ -20,13 +21,14 @@ import av.error
 from av.container import InputContainer
 
 from vidcolor.errors import InputError, UsageError
-from vidcolor.frames import Frame, MediaInfo, Timestamp, VideoInfo
+from vidcolor.frames import FirstField, Frame, MediaInfo, Timestamp, VideoInfo
 from vidcolor.limits import MAX_PIXELS
 from vidcolor.media.containers import RATE_ONLY
 from vidcolor.media.deinterlace import Deinterlacer, Mode, Timed
 from vidcolor.media.demuxer import Demuxer
 from vidcolor.media.encryption import encrypted, is_encrypted
 from vidcolor.media.faults import Faults
+from vidcolor.media.fields import FieldReader, first_field
 from vidcolor.media.luma import Planarizer, handed_out, is_plain, luma_plane, plan_luma
 from vidcolor.media.own_chroma import own_chroma
 from vidcolor.media.ranges import OneRange, plain_name
@@ -55,7 +57,7 @@ class VideoReader:
     info: MediaInfo
     """What the file says of itself."""
     video: VideoInfo
-    """The stream that is read, with bit depth, tags and start as frames are handed out."""
+    """The stream that is read, with bit depth, tags, field order and start as frames are handed out."""
 
     def __init__(
         self,
@@ -102,6 +104,7 @@ class VideoReader:
         self._chroma_wanted = chroma
         self._notify = notify
         self._deinterlacer = Deinterlacer(deinterlace)
+        self._fields = FieldReader()
         self._faults = Faults()
         self._matrix: int | None = None
         self._closed = False
@@ -123,6 +126,8 @@ class VideoReader:
 
     def _prepare(self) -> None:
         self.info, self.video = self._demuxer.info, handed_out(self._demuxer.video)
+        if self._deinterlacer.mode != "off":
+            self.video = replace(self.video, field_order="progressive")
         self._decoder = VideoDecoder(
             *(self._demuxer.stream, self._faults),
             name=self.info.name,
@@ -228,7 +233,7 @@ class VideoReader:
         """What is done with a packet."""
         if self._demuxer.video_done:
             return Mark.DROP
-        if self._deinterlacer.count or self.video.field_order not in ("progressive", "unknown"):
+        if self._deinterlacer.count or first_field(self._demuxer.video.field_order) is not None:
             return Mark.DECODE  # frames are made of their neighbours' fields too
         return mark
 
@@ -252,8 +257,6 @@ class VideoReader:
             self._matrix = picture.colorspace
             for sentence in unkept(picture):
                 self._notify(sentence)
-            if self._deinterlacer.mode == "off" and self.video.field_order not in ("progressive", "unknown"):
-                self._notify("The film is interlaced and stays so; a result says that it is progressive.")
         elif picture.colorspace != self._matrix and _SILENT not in (picture.colorspace, self._matrix):
             self._faults.retagged.add(pts * self.video.time_base)
 
@@ -304,7 +307,17 @@ class VideoReader:
             index=index,
             carrier=picture if carried else None,
             chroma=own_chroma(picture) if self._chroma_wanted else None,
+            first_field=self._first_field(picture, pts),
         )
+
+    def _first_field(self, picture: av.VideoFrame, pts: int) -> FirstField | None:
+        """Noted where the header did not foretell that there are fields: then it is too late to say so."""
+        if self._deinterlacer.mode != "off":
+            return None
+        first = self._fields(picture)
+        if first is not None and first_field(self.video.field_order) is None:
+            self._faults.interlaced.add(pts * self.video.time_base)
+        return first
 
     # The end
 
