@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -81,7 +81,7 @@ def make_clip(
     mirrored: bool = False,
     sar: Fraction | None = None,
     color: tuple[str | None, str | None, str | None, str | None] | None = None,
-    interlaced: bool = False,
+    interlaced: bool | Literal["bottom"] = False,
     colourful: bool = False,
     cuts: Sequence[int] = (),
 ) -> Path:
@@ -90,9 +90,9 @@ def make_clip(
     ``size`` is (width, height). ``pts`` are in units of ``time_base`` (default ``1 / rate``) and make the
     film VFR; ``frames`` is then not used. ``videos`` is the number of video streams: the second has half the
     size. ``color`` is (range, matrix, primaries, transfer) in FFmpeg's names, ``rotation`` counter-clockwise;
-    ``mirrored`` it is after that.
-    ``cuts`` are the numbers of frames that start a new shot. Audio tracks are sines of 440·k Hz, English and
-    German. Chapters: two, "one" and "two". Subtitles: one line a half second, SubRip or mov_text.
+    ``mirrored`` it is after that. ``interlaced``: "bottom" marks the bottom field as first, though the upper
+    one is. ``cuts`` are the numbers of frames that start a new shot. Audio tracks are sines of 440·k Hz,
+    English and German. Chapters: two, "one" and "two". Subtitles: one line a half second, SubRip or mov_text.
     """
     pts = list(pts) if pts is not None else list(range(frames))
     base = Fraction(time_base) if time_base is not None else 1 / Fraction(rate)
@@ -223,7 +223,7 @@ def _video_stream(
     return stream
 
 
-def _describe(stream: Any, rotation: int, mirrored: bool, sar: Any, color: Any, interlaced: bool) -> None:
+def _describe(stream: Any, rotation: int, mirrored: bool, sar: Any, color: Any, interlaced: Any) -> None:
     if rotation or mirrored:
         stream.set_display_rotation(rotation, hflip=mirrored)
     if sar is not None:
@@ -233,9 +233,10 @@ def _describe(stream: Any, rotation: int, mirrored: bool, sar: Any, color: Any, 
     if interlaced:
         context = stream.codec_context
         context.flags |= av.codec.context.Flags.interlaced_dct | av.codec.context.Flags.interlaced_me
-        context.field_order = 2  # AV_FIELD_TT
+        context.field_order = 3 if interlaced == "bottom" else 2  # AV_FIELD_BB, AV_FIELD_TT
         if context.name == "libx264":
-            context.options = {**context.options, "x264-params": "tff=1:fake-interlaced=0"}
+            first = "bff" if interlaced == "bottom" else "tff"
+            context.options = {**context.options, "x264-params": f"{first}=1:fake-interlaced=0"}
 
 
 def _paint_tags(target: Any, color: Sequence[str | None]) -> None:
@@ -245,15 +246,15 @@ def _paint_tags(target: Any, color: Sequence[str | None]) -> None:
 
 
 def _video_packets(
-    stream: Any, pts: Sequence[int], base: Fraction, color: Any, interlaced: bool, colourful: bool, cuts: Any
+    stream: Any, pts: Sequence[int], base: Fraction, color: Any, interlaced: Any, colourful: bool, cuts: Any
 ) -> Iterator[Any]:
     size = (stream.width, stream.height)
     for number, stamp in enumerate(pts):
         frame = make_frame(
-            number, size, stream.pix_fmt, interlaced=interlaced, colourful=colourful, cuts=cuts
+            number, size, stream.pix_fmt, interlaced=bool(interlaced), colourful=colourful, cuts=cuts
         )
         if interlaced:
-            frame = _top_field_first(frame)
+            frame = _interlaced(frame, "bff" if interlaced == "bottom" else "tff")
         if color is not None:
             _paint_tags(frame, color)
         frame.pts, frame.time_base = stamp, base
@@ -261,13 +262,13 @@ def _video_packets(
     yield from stream.encode(None)
 
 
-def _top_field_first(frame: av.VideoFrame) -> av.VideoFrame:
+def _interlaced(frame: av.VideoFrame, mode: str) -> av.VideoFrame:
     """PyAV cannot mark a frame as interlaced; a filter can."""
     graph = av.filter.Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25)
     )
-    graph.link_nodes(source, graph.add("setfield", "mode=tff"), graph.add("buffersink")).configure()
+    graph.link_nodes(source, graph.add("setfield", f"mode={mode}"), graph.add("buffersink")).configure()
     frame.pts = 0
     graph.vpush(frame)
     return graph.vpull()

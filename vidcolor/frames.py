@@ -19,6 +19,7 @@ __all__ = [
     "ChromaLayout",
     "ColorFrame",
     "ColorTags",
+    "FirstField",
     "Frame",
     "Hdr",
     "Known",
@@ -34,6 +35,9 @@ __all__ = [
 
 Plane = npt.NDArray[Any]
 """One plane of samples: ``(H, W)``, uint8 at 8 bits, uint16 (low bits used) above."""
+
+FirstField = Literal["top", "bottom"]
+"""The field of an interlaced picture that is shown first; the upper one has the picture's first line."""
 
 T = TypeVar("T")
 
@@ -152,7 +156,8 @@ class VideoInfo:
     rotation: int
     """Degrees counter-clockwise the stored picture must be turned to be seen upright (0, 90, 180, 270)."""
     field_order: str
-    """"progressive", "tt", "bb", "tb", "bt" or "unknown" (FFmpeg's names)."""
+    """"progressive", "tt", "bb", "tb", "bt" or "unknown" (FFmpeg's names); "progressive" as the reader hands
+    the stream out, unless its fields are to stay."""
     time_base: Fraction
     average_rate: Fraction | None
     """Frames a second over the whole stream, from the header; None when it is silent."""
@@ -316,6 +321,8 @@ class Frame:
     chroma: tuple[Plane, Plane] | None = None
     """Its own Cb and Cr, smaller than the luma as the source has them, of its dtype, depth and range; None:
     neutral, or not asked for. Read only."""
+    first_field: FirstField | None = None
+    """Of a picture of two fields that was not deinterlaced; None: it is one picture."""
 
     def __post_init__(self) -> None:
         if self.luma.ndim != 2 or self.luma.dtype not in (np.uint8, np.uint16):

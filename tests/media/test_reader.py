@@ -287,7 +287,7 @@ def test_a_clock_that_steps_back_a_little_is_caught_up_with() -> None:
     assert max(found - time for time, found in zip(told, given, strict=True)) <= 9
 
 
-def test_range_or_matrix_that_changes_is_told(tmp_path: Path) -> None:
+def test_matrix_that_changes_is_told(tmp_path: Path) -> None:
     shown = [("limited", "bt709"), ("full", "bt709"), ("full", "smpte170m")]
     plain = {"codec": "libx264", "format": "h264", "options": {"preset": "ultrafast"}, "frames": 4}
     whole = b""
@@ -296,8 +296,80 @@ def test_range_or_matrix_that_changes_is_told(tmp_path: Path) -> None:
         whole += part.read_bytes()
     (tmp_path / "whole.264").write_bytes(whole)
     notices = Reading(tmp_path / "whole.264").notices
-    assert any(said.startswith("8 frames of another range or matrix are taken for") for said in notices)
-    assert not any("another range" in said for said in Reading(tmp_path / "0.264").notices)
+    assert any(said.startswith("4 frames of another matrix are taken for the first") for said in notices)
+    assert any(said.startswith("4 frames of another range converted to the film") for said in notices)
+    assert not any("another" in said for said in Reading(tmp_path / "0.264").notices)
+
+
+def in_range(codes: np.ndarray, wanted: str, bits: int, *, chroma: bool) -> np.ndarray:
+    """Codes of the other range in this one (H.273, 8.3)."""
+    unit, top = 2 ** (bits - 8), 2**bits - 1
+    swing, zero = (224 * unit, 128 * unit) if chroma else (219 * unit, 16 * unit)
+    if wanted == "full":
+        exact = (codes.astype(float) - zero) * top / swing + (zero if chroma else 0)
+    else:
+        exact = (codes.astype(float) - (zero if chroma else 0)) * swing / top + zero
+    return np.clip(np.floor(exact + 0.5), 0, top).astype(int)
+
+
+@pytest.mark.parametrize("first", ["limited", "full"])
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt", "bits"),
+    [
+        *(("libx264", "yuv420p", 8), ("libx264", "yuv420p10le", 10), ("libx264", "yuv422p", 8)),
+        *(("libx265", "yuv420p", 8), ("libx265", "yuv420p10le", 10), ("libx265", "gray", 8)),
+    ],
+)
+def test_frames_of_the_other_range_are_brought_into_the_films(
+    tmp_path: Path, first: str, codec: str, pix_fmt: str, bits: int
+) -> None:
+    whole = b""
+    for kind in (first, "limited" if first == "full" else "full"):
+        tags = (kind, "bt709", None, None)
+        grey = pix_fmt == "gray"
+        clip = tmp_path / f"{kind}.ts"
+        part = make_clip(clip, codec=codec, pix_fmt=pix_fmt, color=tags, frames=6, colourful=not grey)
+        whole += part.read_bytes()
+    (tmp_path / "whole.ts").write_bytes(whole)
+    reading, raw = Reading(tmp_path / "whole.ts", chroma=True), decode_luma(tmp_path / "whole.ts")
+    # What a header says may be of frames further on; the result says it too.
+    wanted = reading.video.tags.range
+    assert wanted in ("limited", "full")
+    other = range(6, 12) if wanted == first else range(6)
+    for number, (frame, luma) in enumerate(zip(reading.frames, raw, strict=True)):
+        right = in_range(luma, wanted, bits, chroma=False) if number in other else luma
+        np.testing.assert_array_equal(frame.luma, right)
+    if pix_fmt != "gray":
+        early, late = reading.frames[3].chroma, reading.frames[9].chroma
+        assert early is not None
+        assert late is not None
+        kept, made = (early, late) if wanted == first else (late, early)
+        np.testing.assert_array_equal(made[0], in_range(kept[0], wanted, bits, chroma=True))
+        np.testing.assert_array_equal(made[1], in_range(kept[1], wanted, bits, chroma=True))
+    said = [notice for notice in reading.notices if "another" in notice]
+    since = "00:00:00.250" if wanted == first else "00:00:00.000"
+    assert said == [f"6 frames of another range converted to the film's, from {since}."]
+
+
+def test_what_a_decoder_says_of_every_film_is_no_change_of_range(tmp_path: Path) -> None:
+    """Of all ProRes it says that it is limited, whatever its file says."""
+    tags = ("full", "bt709", "bt709", "bt709")
+    clip = make_clip(tmp_path / "a.mkv", codec="prores_ks", pix_fmt="yuv422p10le", color=tags, frames=3)
+    reading = Reading(clip)
+    assert reading.video.tags.range == "full"
+    for frame, luma in zip(reading.frames, decode_luma(clip), strict=True):
+        np.testing.assert_array_equal(frame.luma, luma)
+    assert reading.notices == []
+
+
+def test_an_aspect_of_samples_that_changes_is_told(tmp_path: Path) -> None:
+    whole = b""
+    for number, aspect in enumerate((Fraction(16, 15), Fraction(64, 45), Fraction(16, 15))):
+        whole += make_clip(tmp_path / f"{number}.ts", sar=aspect, frames=12).read_bytes()
+    (tmp_path / "whole.ts").write_bytes(whole)
+    told = "The aspect of its samples changes, at 00:00:00.500, 00:00:01.000; the result has one throughout."
+    assert told in Reading(tmp_path / "whole.ts").notices
+    assert Reading(tmp_path / "0.ts").notices == []
 
 
 def with_matrix(path: Path, numbers: Sequence[int]) -> Path:
@@ -523,8 +595,36 @@ def test_interlaced_frames_are_combined(tmp_path: Path, codec: str) -> None:
     # bwdif keeps the lines of one field as they are.
     np.testing.assert_array_equal(frames.lumas[5][::2], fields.lumas[5][::2])
     assert [n for n in frames.notices if "deinterlaced" in n] == frames.notices
-    assert fields.notices == ["The film is interlaced and stays so; a result says that it is progressive."]
+    assert fields.notices == []
+    assert (fields.video.field_order, frames.video.field_order) == ("tt", "progressive")
+    assert {frame.first_field for frame in fields.frames} == {"top"}
+    assert {frame.first_field for frame in frames.frames} == {None}
     assert frames.frames[0].carrier is not None
+
+
+@pytest.mark.parametrize("said", ["top", "bottom"])
+def test_a_frame_says_which_field_is_first(tmp_path: Path, said: str) -> None:
+    """A header may be wrong: FFmpeg's program writes "top" into all its H.264."""
+    clip = make_clip(tmp_path / "a.mkv", codec="ffv1", interlaced="bottom", frames=3)
+    if said == "top":
+        data = clip.read_bytes()
+        assert data.count(b"\x9d\x81\x06") == 1  # FieldOrder (RFC 9559, 5.1.4.1.28.2)
+        clip.write_bytes(data.replace(b"\x9d\x81\x06", b"\x9d\x81\x01"))
+    fields = Reading(clip, deinterlace="off")
+    assert fields.video.field_order == {"top": "tt", "bottom": "bb"}[said]
+    assert [frame.first_field for frame in fields.frames] == ["bottom"] * 3
+
+
+def test_fields_that_the_header_does_not_foretell_are_told(tmp_path: Path) -> None:
+    first = make_clip(tmp_path / "p.ts", frames=12)
+    second = make_clip(tmp_path / "i.ts", frames=12, interlaced=True)
+    film = tmp_path / "all.ts"
+    film.write_bytes(first.read_bytes() + second.read_bytes())
+    reading = Reading(film, deinterlace="off")
+    assert [frame.first_field for frame in reading.frames] == [None] * 12 + ["top"] * 12
+    assert reading.video.field_order == "progressive"
+    told = "12 interlaced frames stay so, from 00:00:00.500; a result says that it is progressive."
+    assert told in reading.notices
 
 
 def test_progressive_frames_pass_unchanged(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import threading
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -441,6 +441,89 @@ class TestTags:
         through(source, tmp_path / "b.mkv", codec="ffv1")
         assert video_stream(tmp_path / "b.mkv").field_order == "progressive"
 
+    @pytest.mark.parametrize("first", ["top", "bottom"])
+    @pytest.mark.parametrize(
+        ("codec", "ending", "order"),
+        [
+            *(("ffv1", "mkv", "container"), ("ffv1", "mp4", "container"), ("ffv1", "avi", None)),
+            *(("libx264", "mkv", "container"), ("libx264", "mp4", "stream"), ("libx264", "ts", "stream")),
+        ],
+    )
+    def test_fields_stay(
+        self, tmp_path: Path, codec: str, ending: str, order: str | None, first: Literal["top", "bottom"]
+    ) -> None:
+        # x264 says of MBAFF what a container would call one field after the other.
+        wanted = {"container": ("tb", "bt"), "stream": ("tt", "bb"), None: ("unknown", "unknown")}[order]
+        interlaced: Any = "bottom" if first == "bottom" else True
+        source = make_clip(tmp_path / "a.mkv", codec="ffv1", frames=6, interlaced=interlaced, rate=25)
+        result = tmp_path / f"b.{ending}"
+        passed = through(source, result, deinterlace="off", **LOSSLESS[codec])
+        assert passed.notes == []
+        assert video_stream(result).field_order == wanted[first == "bottom"]
+        np.testing.assert_array_equal(decode_luma(result), decode_luma(source))
+        np.testing.assert_array_equal(decode_luma(result), passed.luma)
+        # Deinterlaced, both are the same: that hangs on the first field, and all pictures having some.
+        lumas = []
+        for path in (source, result):
+            with VideoReader(path) as reader:
+                lumas.append([frame.luma.copy() for frame in reader.frames()])
+        np.testing.assert_array_equal(*lumas)
+
+    @pytest.mark.parametrize("first", ["top", "bottom"])
+    def test_fields_stay_in_prores(self, tmp_path: Path, first: Literal["top", "bottom"]) -> None:
+        interlaced: Any = "bottom" if first == "bottom" else True
+        source = make_clip(tmp_path / "a.mkv", codec="ffv1", frames=3, interlaced=interlaced)
+        through(source, tmp_path / "b.mov", deinterlace="off", codec="prores_ks")
+        assert video_stream(tmp_path / "b.mov").field_order == {"top": "tb", "bottom": "bt"}[first]
+        with VideoReader(tmp_path / "b.mov", deinterlace="off") as reader:
+            assert [frame.first_field for frame in reader.frames()] == [first] * 3
+
+    def test_pictures_between_interlaced_ones_stay_progressive_in_ffv1(self, tmp_path: Path) -> None:
+        first = make_clip(tmp_path / "i.ts", frames=12, interlaced=True)
+        second = make_clip(tmp_path / "p.ts", frames=12)
+        film = tmp_path / "all.ts"
+        film.write_bytes(first.read_bytes() + second.read_bytes())
+        for codec, later in (("ffv1", None), ("libx264", "top")):
+            result = tmp_path / f"{codec}.mkv"
+            passed = through(film, result, deinterlace="off", **LOSSLESS[codec])
+            np.testing.assert_array_equal(decode_luma(result), passed.luma)
+            with VideoReader(result, deinterlace="off") as reader:
+                assert [frame.first_field for frame in reader.frames()] == ["top"] * 12 + [later] * 12
+
+    @pytest.mark.parametrize(
+        ("codec", "size", "order", "told"),
+        [
+            ("libsvtav1", (64, 64), "progressive", "libsvtav1 cannot say that pictures are interlaced: "),
+            ("libvpx-vp9", (64, 64), "progressive", "libvpx-vp9 cannot say that pictures are interlaced: "),
+            (
+                "libx264",
+                (64, 62),
+                "progressive",
+                "libx264 cannot say that pictures are interlaced in this size",
+            ),
+            ("libx265", (64, 64), "tb", "libx265 codes interlaced pictures whole; most players show them as"),
+        ],
+    )
+    def test_fields_that_do_not_stay_or_are_not_seen_are_told(
+        self, tmp_path: Path, codec: str, size: tuple[int, int], order: str, told: str
+    ) -> None:
+        source = make_clip(tmp_path / "a.mkv", codec="ffv1", frames=3, interlaced=True, size=size)
+        passed = through(source, tmp_path / "b.mp4", deinterlace="off", codec=codec)
+        assert [note.startswith(told) for note in passed.notes] == [True]
+        assert video_stream(tmp_path / "b.mp4").field_order == order
+        assert len(decode_luma(tmp_path / "b.mp4")) == 3
+
+    def test_a_result_with_fields_is_another_result(self, tmp_path: Path) -> None:
+        """FFV1's header is the same; parts of the one must not get into the other."""
+        source = make_clip(tmp_path / "a.mkv", codec="ffv1", frames=2, interlaced=True)
+        facts = []
+        for mode in ("auto", "off"):
+            with VideoReader(source, deinterlace=mode) as reader:  # type: ignore[arg-type]
+                writer = VideoWriter(tmp_path / f"{mode}.mkv", None, reader.video, codec="ffv1")
+                facts.append(writer.facts)
+                writer.abort()
+        assert facts[0] != facts[1]
+
     def test_full_range_that_cannot_be_said_is_told(self, tmp_path: Path) -> None:
         source = make_clip(tmp_path / "a.mkv", color=TAGS[1], frames=2)
         passed = through(source, tmp_path / "b.mov", codec="prores_ks")
@@ -456,9 +539,9 @@ class TestTags:
             assert [p.is_keyframe for p in container.demux(video=0) if p.size].count(True) == 1
 
 
-def captioned(tmp_path: Path) -> Path:
+def captioned(tmp_path: Path, **more: Any) -> Path:
     """An H.264 film with closed captions (ATSC A/53 cc_data in SEI) on each frame."""
-    raw = make_clip(tmp_path / "plain.h264", frames=6).read_bytes()
+    raw = make_clip(tmp_path / "plain.h264", frames=6, **more).read_bytes()
     cc = bytes.fromhex("b5003147413934 03 41 ff fc9420 ff")
     sei = b"\x06\x04" + bytes([len(cc)]) + cc + b"\x80"
     start = b"\x00\x00\x01"
@@ -480,6 +563,14 @@ class TestCaptions:
         for got, luma in zip(decode_luma(tmp_path / "b.mp4"), passed.luma, strict=True):
             np.testing.assert_array_equal(got, luma.astype(int) << shift)
         assert np.all(planes(tmp_path / "b.mp4")[0] == CB << shift)
+
+    def test_survive_on_interlaced_pictures(self, tmp_path: Path) -> None:
+        source = captioned(tmp_path, interlaced="bottom")
+        through(source, tmp_path / "b.mp4", deinterlace="off", **LOSSLESS["libx264"])
+        with av.open(str(tmp_path / "b.mp4")) as container:
+            frames: list[Any] = list(container.decode(video=0))
+        assert [bytes(f.side_data[SideData.A53_CC]).hex() for f in frames] == ["fc9420"] * 6
+        assert all(frame.interlaced_frame for frame in frames)
 
 
 class TestPlace:

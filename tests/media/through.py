@@ -13,6 +13,7 @@ import numpy as np
 
 from tests.clips import make_clip
 from vidcolor.frames import ColorFrame, ColorTags, Frame
+from vidcolor.media.deinterlace import Mode
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.writer import VideoWriter
 
@@ -47,11 +48,18 @@ def coloured(frame: Frame, writer: VideoWriter) -> ColorFrame:
     return ColorFrame(frame, cb, cr)
 
 
-def through(source: Path | NoSeek, target: Path, *, stream: int | None = None, **options: Any) -> Passed:
+def through(
+    source: Path | NoSeek,
+    target: Path,
+    *,
+    stream: int | None = None,
+    deinterlace: Mode = "auto",
+    **options: Any,
+) -> Passed:
     """Writes ``source`` to ``target`` in one colour."""
     passed = Passed()
     part = {key: options[key] for key in ("start", "end") if key in options}
-    with VideoReader(source, stream=stream, **part) as reader:
+    with VideoReader(source, stream=stream, deinterlace=deinterlace, **part) as reader:
         with VideoWriter(
             target, reader.container, reader.video, begin=reader.begin, notify=passed.notes.append, **options
         ) as writer:

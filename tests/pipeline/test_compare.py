@@ -16,6 +16,7 @@ import pytest
 from tests.clips import decode_pts, luma_pattern, make_clip, packets
 from vidcolor.errors import InputError, OutputError, UsageError
 from vidcolor.frames import Frame, Timestamp
+from vidcolor.media.probe import probe
 from vidcolor.pipeline.compare.make import compare
 from vidcolor.pipeline.compare.options import CompareOptions
 from vidcolor.pipeline.compare.panels import Composer
@@ -197,6 +198,13 @@ def test_a_matrix_whose_colours_cannot_be_read_is_told(tmp_path: Path) -> None:
         assert done.notices == (
             "odd.mkv is in the matrix ictcp, in which its colours cannot be read; they are not right.",
         )
+
+
+def test_films_that_stay_interlaced_are_told(tmp_path: Path) -> None:
+    one = make_clip(tmp_path / "a.mkv", frames=3, codec="ffv1", interlaced=True)
+    done = compare(one, make_clip(tmp_path / "b.mkv", frames=3), tmp_path / "c.mkv", bare(deinterlace="off"))
+    assert done.notices == ("a.mkv is interlaced and stays so; the result says that it is progressive.",)
+    assert probe(done.output).streams[0].video.field_order == "progressive"  # type: ignore[union-attr]
 
 
 def test_different_lengths_end_with_the_shorter_and_are_told(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ from vidcolor.errors import InputError, OutputError
 from vidcolor.frames import Frame, Timestamp
 from vidcolor.media.encoders import ENCODERS, container_format, container_holds
 from vidcolor.media.part_file import digest_of
+from vidcolor.media.probe import probe
+from vidcolor.media.reader import VideoReader
 from vidcolor.models import create_model
 from vidcolor.models.weights import save_weights
 from vidcolor.pipeline import parts, person
@@ -110,6 +112,8 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     ),
     "broadcast": (".ts", {"subtitles": False}, {"target": ".mkv"}),
     "interlaced": (".mkv", {"interlaced": True, "codec": "mpeg2video"}, {}),
+    "fields": (".mkv", {"interlaced": "bottom"}, {"deinterlace": "off"}),
+    "fields in ffv1": (".mkv", {"interlaced": True, "codec": "mpeg2video"}, {"deinterlace": "off", **FFV1}),
     "ffv1": (".mkv", {}, FFV1),
     "avi": (".avi", {"codec": "mpeg4"}, {}),
 }
@@ -152,6 +156,20 @@ def test_parts_change_neither_luma_nor_times(tmp_path: Path) -> None:
     vidcolor.colorize(source, tmp_path / "b.mp4", **settings)
     assert decode_pts(tmp_path / "b.mp4") == decode_pts(source)
     for one, other in zip(decode_luma(source), decode_luma(tmp_path / "b.mp4"), strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("parts", [True, False])
+@pytest.mark.parametrize("more", [{"codec": "libx264", "extra": (("qp", "0"),)}, FFV1])
+def test_fields_stay_in_all_parts(tmp_path: Path, more: dict[str, Any], parts: bool) -> None:
+    source = film(tmp_path / "a.mkv", interlaced="bottom")
+    settings = SETTINGS | more | {"deinterlace": "off", "parts": parts}
+    vidcolor.colorize(source, tmp_path / "b.mkv", **settings)
+    found = probe(tmp_path / "b.mkv")
+    assert [s.video.field_order for s in found.streams if s.video is not None] == ["bt"]
+    with VideoReader(tmp_path / "b.mkv", deinterlace="off") as reader:
+        assert {frame.first_field for frame in reader.frames()} == {"bottom"}
+    for one, other in zip(decode_luma(source), decode_luma(tmp_path / "b.mkv"), strict=True):
         assert np.array_equal(one, other)
 
 

@@ -172,7 +172,12 @@ _STREAM = (
     ),
 )
 _READING = (
-    setting(RunOptions, "deinterlace", "--deinterlace", help="Turn fields into frames."),
+    setting(
+        RunOptions,
+        "deinterlace",
+        "--deinterlace",
+        help="Turn fields into frames; off: keep them, and say so in the result where the encoder can.",
+    ),
     setting(
         RunOptions,
         "max_pixels",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Literal
 
 import av
 import av.error
 from av.filter import Graph
 
-__all__ = ["Deinterlacer", "Mode"]
+__all__ = ["Deinterlacer", "Mode", "buffer_options"]
 
 Mode = Literal["auto", "on", "off"]
 Timed = tuple[av.VideoFrame, int, int]
@@ -67,9 +67,9 @@ class Deinterlacer:
             yield frame, pts, duration
 
 
-def _graph(frame: av.VideoFrame, which: str) -> Graph:
-    graph = Graph()
-    source: dict[str, Any] = {
+def buffer_options(frame: av.VideoFrame) -> dict[str, str]:
+    """What a filter graph is told of the frames that come in; their times are not its business."""
+    return {
         "video_size": f"{frame.width}x{frame.height}",
         "pix_fmt": frame.format.name,
         "time_base": "1/25",
@@ -78,8 +78,12 @@ def _graph(frame: av.VideoFrame, which: str) -> Graph:
         "colorspace": str(int(frame.colorspace)),
         "range": str(int(frame.color_range)),
     }
+
+
+def _graph(frame: av.VideoFrame, which: str) -> Graph:
+    graph = Graph()
     nodes = [
-        graph.add("buffer", **source),
+        graph.add("buffer", **buffer_options(frame)),
         graph.add("bwdif", f"mode=send_frame:parity=auto:deint={which}"),
         graph.add("buffersink"),
     ]

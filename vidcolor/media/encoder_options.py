@@ -23,7 +23,7 @@ _KEPT = "the source's is kept"
 _OWNED = {
     "pixel_format": "use --pix-fmt",
     "pix_fmt": "use --pix-fmt",
-    "field_order": "the result is progressive",
+    "field_order": "use --deinterlace",
     "codec_tag": "the container decides it",
     **dict.fromkeys(
         ("time_base", "pkt_timebase", "framerate", "r", "video_size", "s", "aspect", "sar"), _KEPT

@@ -21,12 +21,13 @@ import av.error
 from av.container import OutputContainer
 
 from vidcolor.errors import UsageError
-from vidcolor.frames import ChromaLayout
+from vidcolor.frames import ChromaLayout, FirstField
 from vidcolor.media.containers import takes
 
 __all__ = [
     "ENCODERS",
     "Encoder",
+    "Fields",
     "HdrWords",
     "OutputFormat",
     "Scale",
@@ -35,7 +36,9 @@ __all__ = [
     "container_holds",
     "default_encoder",
     "encoder",
+    "holds_fields",
     "quiet",
+    "with_fields",
     "with_parameter",
 ]
 
@@ -61,6 +64,20 @@ class HdrWords:
     """The parameter for the light levels: ``pixel,frame``."""
     units: bool
     """Whether colours are counted in 1/50,000 and luminance in 1/10,000 cd/m² (as H.265 has it, D.3.28)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """How an encoder learns which field is first, besides from the marks on pictures and stream."""
+
+    option: str | None = None
+    """Its own list of options, if anything must stand there, ..."""
+    values: Mapping[FirstField, str] = field(default_factory=dict)
+    """... and what."""
+    every_picture: bool = True
+    """Whether all pictures must be marked, the progressive ones of an interlaced film too."""
+    shown: bool = True
+    """Whether players see it: FFmpeg's decoder marks no picture of H.265 that is coded whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +110,8 @@ class Encoder:
     """Frames a second it takes at most; None: any."""
     hdr: HdrWords | None = None
     """None: it cannot be told."""
+    fields: Fields | None = None
+    """None: it cannot say of pictures that they are interlaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +168,14 @@ ENCODERS: dict[str, Encoder] = {
             threads=_X264_THREADS,
             whole_chroma=True,
             hdr=HdrWords("x264-params", "mastering-display", "cll", units=True),
+            fields=Fields("x264-params", {"top": "tff=1", "bottom": "bff=1"}),
         ),
         Encoder(
             *("libx265", "hevc", Scale("crf", 19, 0, 51), "preset", "medium", _X26X),
             whole_chroma=True,
             hdr=HdrWords("x265-params", "master-display", "max-cll", units=True),
+            # Its own "interlace" codes each field as a picture of half the height.
+            fields=Fields("x265-params", {"top": "pic-struct=3", "bottom": "pic-struct=4"}, shown=False),
         ),
         Encoder(
             "libsvtav1",
@@ -183,9 +205,12 @@ ENCODERS: dict[str, Encoder] = {
             (),
             {"level": "3", "slicecrc": "1", "g": "1"},
             range_in_stream=False,
+            fields=Fields(every_picture=False),
         ),
         Encoder(
-            "prores_ks", "prores", None, "profile", None, _PRORES, {"vendor": "apl0"}, range_in_stream=False
+            *("prores_ks", "prores", None, "profile", None, _PRORES, {"vendor": "apl0"}),
+            range_in_stream=False,
+            fields=Fields(),
         ),
         _nvenc("h264_nvenc", "h264"),
         _nvenc("hevc_nvenc", "hevc"),
@@ -321,6 +346,19 @@ def choose_format(
     deep = [f.depth for f in fitting]
     best = min((d for d in deep if d >= depth), default=max(deep))
     return min((f for f in fitting if f.depth == best), key=lambda f: _distance(f.layout, layout))
+
+
+def holds_fields(entry: Encoder, form: OutputFormat, height: int) -> bool:
+    """Whether an encoder can say of pictures that they are interlaced; their fields are pictures, too."""
+    whole = not entry.whole_chroma or height % (2 << form.layout.log2_y) == 0  # x264 refuses others
+    return entry.fields is not None and whole
+
+
+def with_fields(entry: Encoder, options: dict[str, str], first: FirstField | None) -> dict[str, str]:
+    """Options with what tells the encoder which field is first; None: pictures are progressive."""
+    if first is None or entry.fields is None or entry.fields.option is None:
+        return options
+    return with_parameter(options, entry.fields.option, entry.fields.values[first])
 
 
 def _divides(layout: ChromaLayout, size: tuple[int, int]) -> bool:

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from inspect import GEN_RUNNING, getgeneratorstate
 from types import TracebackType
@@ -20,15 +21,17 @@ import av.error
 from av.container import InputContainer
 
 from vidcolor.errors import InputError, UsageError
-from vidcolor.frames import Frame, MediaInfo, Timestamp, VideoInfo
+from vidcolor.frames import FirstField, Frame, MediaInfo, Timestamp, VideoInfo
 from vidcolor.limits import MAX_PIXELS
 from vidcolor.media.containers import RATE_ONLY
 from vidcolor.media.deinterlace import Deinterlacer, Mode, Timed
 from vidcolor.media.demuxer import Demuxer
 from vidcolor.media.encryption import encrypted, is_encrypted
 from vidcolor.media.faults import Faults
+from vidcolor.media.fields import FieldReader, first_field
 from vidcolor.media.luma import Planarizer, handed_out, is_plain, luma_plane, plan_luma
 from vidcolor.media.own_chroma import own_chroma
+from vidcolor.media.ranges import OneRange, plain_name
 from vidcolor.media.side_data import unkept
 from vidcolor.media.skim import Mark, Needed, Skimmer
 from vidcolor.media.source import Packet, Source
@@ -38,8 +41,8 @@ from vidcolor.media.video_decoder import VideoDecoder
 
 __all__ = ["VideoReader"]
 
-_FULL, _SILENT = 2, 2
-"""A picture's word for full range, and for a matrix that it does not name (H.273)."""
+_SILENT = 2
+"""A picture's word for a matrix that it does not name (H.273)."""
 HEADER_SLACK = Fraction(1, 2)
 """Seconds by which a film may end before its header says so without a remark."""
 
@@ -54,7 +57,7 @@ class VideoReader:
     info: MediaInfo
     """What the file says of itself."""
     video: VideoInfo
-    """The stream that is read, with bit depth, tags and start as frames are handed out."""
+    """The stream that is read, with bit depth, tags, field order and start as frames are handed out."""
 
     def __init__(
         self,
@@ -101,8 +104,9 @@ class VideoReader:
         self._chroma_wanted = chroma
         self._notify = notify
         self._deinterlacer = Deinterlacer(deinterlace)
+        self._fields = FieldReader()
         self._faults = Faults()
-        self._said: tuple[bool, int] | None = None
+        self._matrix: int | None = None
         self._closed = False
         self._reading: Generator[Frame, None, None] | None = None
         self._max_pixels = max_pixels
@@ -122,6 +126,8 @@ class VideoReader:
 
     def _prepare(self) -> None:
         self.info, self.video = self._demuxer.info, handed_out(self._demuxer.video)
+        if self._deinterlacer.mode != "off":
+            self.video = replace(self.video, field_order="progressive")
         self._decoder = VideoDecoder(
             *(self._demuxer.stream, self._faults),
             name=self.info.name,
@@ -131,8 +137,10 @@ class VideoReader:
         )
         self._times = FrameTimes(_frame_step(self.video))
         plan = plan_luma(self.video.pixel_format)
-        self._shape = (plan.target or self.video.pixel_format, self.video.width, self.video.height)
+        form = plain_name(plan.target or self.video.pixel_format)
+        self._shape = (form, self.video.width, self.video.height)
         self._planar = Planarizer(self.video.tags)
+        self._range = OneRange(self.video, self.info.format)
 
     def __enter__(self) -> VideoReader:
         return self
@@ -225,7 +233,7 @@ class VideoReader:
         """What is done with a packet."""
         if self._demuxer.video_done:
             return Mark.DROP
-        if self._deinterlacer.count or self.video.field_order not in ("progressive", "unknown"):
+        if self._deinterlacer.count or first_field(self._demuxer.video.field_order) is not None:
             return Mark.DECODE  # frames are made of their neighbours' fields too
         return mark
 
@@ -234,7 +242,7 @@ class VideoReader:
             raise InputError(encrypted(self.info))
 
     def _timed(self, pictures: Iterator[av.VideoFrame]) -> Iterator[Timed]:
-        """Gives every picture its time, and all of them the first one's size and format."""
+        """Gives every picture its time, and all of them one size, format and range."""
         for picture in pictures:
             duration = max(picture.duration, 0)
             pts = self._times.next(picture.pts, duration, picture.dts)
@@ -245,21 +253,21 @@ class VideoReader:
 
     def _compare(self, picture: av.VideoFrame, pts: int) -> None:
         """Notes what the first picture brings along that is lost, and what later ones say otherwise."""
-        said = picture.color_range == _FULL, picture.colorspace
-        if self._said is None:
-            self._said = said
+        if self._matrix is None:
+            self._matrix = picture.colorspace
             for sentence in unkept(picture, self.video):
                 self._notify(sentence)
-            if self._deinterlacer.mode == "off" and self.video.field_order not in ("progressive", "unknown"):
-                self._notify("The film is interlaced and stays so; a result says that it is progressive.")
-        elif said[0] != self._said[0] or (said != self._said and _SILENT not in (said[1], self._said[1])):
+        elif picture.colorspace != self._matrix and _SILENT not in (picture.colorspace, self._matrix):
             self._faults.retagged.add(pts * self.video.time_base)
 
     def _uniform(self, picture: av.VideoFrame, pts: int) -> av.VideoFrame:
         name, width, height = self._shape
         try:
             picture = self._planar(picture)
-            if (picture.format.name, picture.width, picture.height) == self._shape:
+            if self._range.differs(picture):
+                self._faults.reranged.add(pts * self.video.time_base)
+                picture = self._range.converted(picture)
+            if (plain_name(picture.format.name), picture.width, picture.height) == self._shape:
                 return picture
             self._faults.resized.add(pts * self.video.time_base)
             return picture.reformat(width=width, height=height, format=name, interpolation="BICUBIC")
@@ -290,9 +298,8 @@ class VideoReader:
 
     def _frame(self, picture: av.VideoFrame, pts: int, duration: int, index: int) -> Frame:
         picture.pts, picture.time_base = pts, self.video.time_base
-        carried = self._pictures_wanted or (
-            picture.format.name == self.video.pixel_format and is_plain(self.video.pixel_format)
-        )
+        same = plain_name(picture.format.name) == plain_name(self.video.pixel_format)
+        carried = self._pictures_wanted or (same and is_plain(self.video.pixel_format))
         return Frame(
             luma=luma_plane(picture),
             time=Timestamp(pts, self.video.time_base),
@@ -300,7 +307,17 @@ class VideoReader:
             index=index,
             carrier=picture if carried else None,
             chroma=own_chroma(picture) if self._chroma_wanted else None,
+            first_field=self._first_field(picture, pts),
         )
+
+    def _first_field(self, picture: av.VideoFrame, pts: int) -> FirstField | None:
+        """Noted where the header did not foretell that there are fields: then it is too late to say so."""
+        if self._deinterlacer.mode != "off":
+            return None
+        first = self._fields(picture)
+        if first is not None and first_field(self.video.field_order) is None:
+            self._faults.interlaced.add(pts * self.video.time_base)
+        return first
 
     # The end
 

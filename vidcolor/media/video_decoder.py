@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any, cast
 
 import av
@@ -58,6 +59,7 @@ class VideoDecoder:
         self._skipping = False
         self._unneeded: set[int] = set()
         self.packets = self.pictures = 0
+        self._aspect = Fraction(1)
         self._context = cast(VideoCodecContext, stream.codec_context)
         # PyAV stops draining the decoder at the first error, and with frame threads errors come late: frames
         # after a damaged packet near the end would be lost, how many depending on the number of cores.
@@ -102,6 +104,7 @@ class VideoDecoder:
             if packet is not None:
                 self._faults.damaged.add(packet_time(packet))
             return []
+        self._watch_aspect(packet)
         # Packets without a key frame may give pictures all the same (intra refresh, old codecs).
         before_key = self._leading or not self.pictures
         if (
@@ -115,6 +118,13 @@ class VideoDecoder:
         pictures = [picture for picture in pictures if not self._is_oversized(picture)]
         self.pictures += len(pictures)
         return self._without_unneeded(pictures) if self._unneeded else pictures
+
+    def _watch_aspect(self, packet: Packet | None) -> None:
+        """Notes where the samples' aspect changes: PyAV's pictures do not have it, the decoder does."""
+        aspect = self._context.sample_aspect_ratio or Fraction(1)
+        if self.pictures and packet is not None and aspect != self._aspect:
+            self._faults.reshaped.add(packet_time(packet))
+        self._aspect = aspect
 
     def _is_oversized(self, picture: av.VideoFrame) -> bool:
         if picture.width * picture.height <= self._max_pixels:

@@ -11,22 +11,22 @@ from typing import Any
 import av
 import av.error
 import av.logging
+from av.codec.context import Flags
 from av.container import OutputContainer
 
 from vidcolor.errors import OutputError, UsageError
-from vidcolor.frames import ChromaLayout, ColorFrame, ColorTags, VideoInfo
+from vidcolor.frames import ChromaLayout, ColorFrame, ColorTags, FirstField, VideoInfo
 from vidcolor.media.canvas import Canvas, color_codes
 from vidcolor.media.containers import MOV_FAMILY, ONE_RATE, RATE_ONLY, UNORDERED, container_label
 from vidcolor.media.encoder_options import repeatable
-from vidcolor.media.encoders import Encoder, OutputFormat
+from vidcolor.media.encoders import Encoder, OutputFormat, with_fields
+from vidcolor.media.fields import PROGRESSIVE, WOVEN, FieldMarker, first_field
 from vidcolor.media.muxer import frame_rate, picture_time_base
 from vidcolor.media.priority import priority_kept
 from vidcolor.media.source import Packet
 
 __all__ = ["VideoEncoder"]
 
-_PROGRESSIVE = 1
-"""AV_FIELD_PROGRESSIVE."""
 _MOST_REORDERED = 16
 """Frames no encoder reorders more of."""
 _UNEVEN = Fraction(1, 10)
@@ -64,7 +64,7 @@ class VideoEncoder:
         Args:
             entry: which encoder.
             form: what it takes.
-            video: the source's stream.
+            video: the source's stream; where its field order is one of fields, the result has them.
             tags: what the stream says of its colour.
             options: of the encoder.
             shift: taken from every time, in seconds.
@@ -74,7 +74,8 @@ class VideoEncoder:
         """
         self._entry, self._video, self._shift = entry, video, shift
         self._container_name = output.format.name
-        options = repeatable(entry, options, video.width)
+        self._first_field, self._mark = first_field(video.field_order), FieldMarker()
+        options = with_fields(entry, repeatable(entry, options, video.width), self._first_field)
         self.stream = output.add_stream(entry.name, rate=frame_rate(video), options=options)
         self.time_base = picture_time_base(self._container_name, video, shift)
         self._canvas = Canvas(form, video.width, video.height, tags, source_depth=video.bit_depth)
@@ -96,7 +97,10 @@ class VideoEncoder:
         context.thread_type = "AUTO"
         if self._entry.threads is not None:
             context.thread_count = self._entry.threads
-        context.field_order = _PROGRESSIVE
+        context.field_order = PROGRESSIVE
+        if self._first_field is not None:
+            context.field_order = WOVEN[self._first_field]
+            context.flags |= Flags.interlaced_dct
         for attribute, code in color_codes(tags).items():
             setattr(context, attribute, code)
         if tags.siting and form.layout == ChromaLayout(1, 1):
@@ -143,7 +147,7 @@ class VideoEncoder:
 
     def paint(self, frame: ColorFrame) -> av.VideoFrame:
         """The picture of a frame, at its time; frames come in the order of their times."""
-        picture = self._canvas.paint(frame)
+        picture = self._marked(self._canvas.paint(frame), frame.frame.first_field)
         picture.pts, picture.time_base = self._ticks(frame), self.time_base
         return picture
 
@@ -156,6 +160,14 @@ class VideoEncoder:
             packet.duration = length or self._usual_length() or self._typical
             self._mend_dts(packet)
         return packets
+
+    def _marked(self, picture: av.VideoFrame, first: FirstField | None) -> av.VideoFrame:
+        """The picture as the film says it is; ``first``: its own first field, if it has fields."""
+        if self._first_field is None:
+            return picture
+        if first is None and self._entry.fields is not None and self._entry.fields.every_picture:
+            first = self._first_field
+        return picture if first is None else self._mark(picture, first)
 
     def _ticks(self, frame: ColorFrame) -> int:
         """The frame's time in units of the result's time base, after the frame before it."""

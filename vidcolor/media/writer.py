@@ -35,7 +35,9 @@ from vidcolor.media.encoders import (
     container_holds,
     default_encoder,
     encoder,
+    holds_fields,
 )
+from vidcolor.media.fields import first_field
 from vidcolor.media.matroska import set_sample_aspect
 from vidcolor.media.muxer import muxer_options
 from vidcolor.media.part_file import PartWriter, blank_container
@@ -109,6 +111,9 @@ class VideoWriter:
         self._form = choose_format(
             *(self._entry, video.bit_depth, video.layout, (video.width, video.height), pix_fmt)
         )
+        self._interlaced = first_field(video.field_order) is not None
+        if self._interlaced and not holds_fields(self._entry, self._form, video.height):
+            self._video = replace(video, field_order="progressive")
         self.bit_depth, self.layout = self._form.depth, self._form.layout
         self.tags = replace(video.tags, matrix=None) if video.tags.matrix == "gbr" else video.tags
         given = dict(extra)
@@ -173,6 +178,7 @@ class VideoWriter:
             "options": self._options,
             "format": self._form.name,
             "time_base": str(self.time_base),
+            "field_order": self._video.field_order,  # FFV1's header does not say it
             "header": self._encoder.header.hex(),
         }
 
@@ -326,12 +332,24 @@ class VideoWriter:
         if video.hdr is not None and self._entry.hdr is None:
             able = ", ".join(entry.name for entry in ENCODERS.values() if entry.hdr is not None)
             self._notify(f"{name} cannot be told the film's HDR10 metadata: it is lost ({able} can).")
+        if self._interlaced:
+            self._tell_fields()
         kept = self._entry.range_in_stream or self._container_name == "matroska"
         if self.tags.range == "full" and not kept:
             self._notify(
                 f"{self._target.final.suffix} files cannot say that {self._entry.codec} is full range; "
                 "players may show the result too contrasty (.mkv can)."
             )
+
+    def _tell_fields(self) -> None:
+        name, fields = self._entry.name, self._entry.fields
+        if first_field(self._video.field_order) is None:
+            self._notify(
+                f"{name} cannot say that pictures are interlaced{'' if fields is None else ' in this size'}: "
+                "the film's stay so, but the result says that it is progressive."
+            )
+        elif fields is not None and not fields.shown:
+            self._notify(f"{name} codes interlaced pictures whole; most players show them as progressive.")
 
     # Writing
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from vidcolor.color.planes import MATRICES, ColorSpace
 from vidcolor.errors import InputError
 from vidcolor.frames import Orientation, VideoInfo
+from vidcolor.media.fields import first_field
 from vidcolor.media.own_chroma import has_chroma
 from vidcolor.media.picture import upright_size
 from vidcolor.media.reader import VideoReader
@@ -219,6 +220,9 @@ class Pair:
             )
         elif shapes[0] != shapes[1]:
             note(f"{names[1]} is {_shape(shapes[1])} and is scaled to the {_shape(shapes[0])} of {names[0]}.")
+        for name, video in zip(names, (one, other), strict=True):
+            if first_field(video.field_order) is not None:
+                note(f"{name} is interlaced and stays so; the result says that it is progressive.")
         for what in ("transfer", "primaries"):
             tags = getattr(one.tags, what), getattr(other.tags, what)
             if None not in tags and tags[0] != tags[1]:
