@@ -122,7 +122,7 @@ def make_clip(
     return path
 
 
-def make_hdr_clip(path: Path) -> Path:
+def make_hdr_clip(path: Path, transfer: str | None = "smpte2084") -> Path:
     """Two frames in HDR10, graded on a display like :data:`MASTERING`; MaxCLL 1,000 and MaxFALL 400 cd/m²."""
     x, y = 50_000, 10_000
     red, green, blue, white = (
@@ -136,7 +136,7 @@ def make_hdr_clip(path: Path) -> Path:
         codec="libx265",
         pix_fmt="yuv420p10le",
         options={"preset": "ultrafast", "x265-params": words},
-        color=("limited", "bt2020nc", "bt2020", "smpte2084"),
+        color=("limited", "bt2020nc", "bt2020", transfer) if transfer else None,
     )
 
 

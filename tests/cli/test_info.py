@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clips import make_clip
+from tests.clips import make_clip, make_hdr_clip
 from vidcolor.cli import main
 
 Capture = pytest.CaptureFixture[str]
@@ -46,6 +46,20 @@ def test_for_people(film: Path, capsys: Capture) -> None:
     assert "  chapter 0:00:00.000 to 0:00:01.000 one" in lines
     assert "  3 attachment font.ttf: application/x-truetype-font, 49 bytes" in lines
     assert any(line.lower() == "  tag title: the film" for line in lines)
+
+
+def test_mirroring_and_hdr10(tmp_path: Path, capsys: Capture) -> None:
+    mirrored = make_clip(tmp_path / "a.mov", frames=2, rotation=90, mirrored=True)
+    assert main(["info", str(mirrored)]) == 0
+    assert "rotated 90°, mirrored, " in capsys.readouterr().out
+    hdr = make_hdr_clip(tmp_path / "b.mkv")
+    assert main(["info", str(hdr)]) == 0
+    assert "HDR10 metadata" in capsys.readouterr().out
+    assert not any(main(["info", "--json", str(film)]) for film in (mirrored, hdr))
+    one, other = (json.loads(line)["streams"][0]["video"] for line in capsys.readouterr().out.splitlines())
+    assert (one["rotation"], one["mirrored"], one["hdr"]) == (90, True, None)
+    assert (other["mirrored"], other["hdr"]["light"]) == (False, [1000, 400])
+    assert other["hdr"]["mastering"][:2] == ["17/25", "8/25"]
 
 
 def test_for_programs(film: Path, capsys: Capture) -> None:

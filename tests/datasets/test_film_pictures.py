@@ -6,10 +6,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
 from tests.clips import _plane, make_clip
+from tests.pipeline.test_anchored import write_film
 from vidcolor.datasets.frames import FilmPictures
 from vidcolor.datasets.options import BuildOptions
 from vidcolor.frames import Frame
@@ -92,6 +94,22 @@ def test_a_turned_film_is_seen_upright(tmp_path: Path) -> None:
         assert picture.shape[:2] == ((64, 48) if degrees % 180 else (48, 64))
         seen = np.rot90(upright, degrees // 90)
         assert np.abs(picture.astype(int) - (seen[:, ::-1] if mirrored else seen)).max() <= 1
+
+
+def test_borders_of_a_mirrored_film_are_cut_where_they_are_seen(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    stored = np.full((96, 160), 16, np.uint8)
+    stored[20:, 40:] = cv2.resize(rng.integers(60, 220, (10, 15), np.uint8), (120, 76))
+    clip = write_film(tmp_path / "a.mkv", [stored] * 12, mirrored=True)
+    with VideoReader(clip, pictures=True) as reader:
+        frame = next(reader.frames())
+        make = FilmPictures(clip, reader.video, BuildOptions(size=None, resize=None))
+        (picture,) = make(frame, [(0, 0, *make.size)])
+        x, y, width, height = make.place((0, 0, *make.size))
+    seen = ((stored[:, ::-1].astype(float) - 16) / 219 * 255)[y : y + height, x : x + width]
+    assert (width, height) == (pytest.approx(118, abs=4), pytest.approx(74, abs=4))
+    assert x < 4
+    assert np.abs(picture[..., 1] - seen).mean() < 2
 
 
 def test_samples_become_square(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 from tests.clips import (
+    MASTERING,
     decode_luma,
     decode_pts,
     luma_pattern,
@@ -33,7 +34,7 @@ from tests.clips import (
 )
 from tests.media.through import NoSeek, late_sound, through
 from vidcolor.errors import InputError, UsageError
-from vidcolor.frames import ChromaLayout, Frame, VideoInfo
+from vidcolor.frames import ChromaLayout, Frame, Hdr, VideoInfo
 from vidcolor.media.luma import luma_plane
 from vidcolor.media.probe import probe
 from vidcolor.media.reader import VideoReader
@@ -418,17 +419,49 @@ def test_a_film_shown_at_a_slant_is_told_of(tmp_path: Path) -> None:
 def test_a_stereoscopic_film_is_told_of(tmp_path: Path) -> None:
     options = {"preset": "ultrafast", "x264-params": "frame-packing=3"}
     notices = Reading(make_clip(tmp_path / "a.mkv", frames=2, options=options)).notices
-    assert notices == ["Its mark as stereoscopic is kept in no result."]
+    assert notices == ["Kept in no result: its mark as stereoscopic."]
 
 
 def test_what_a_pipe_shows_too_late_is_told(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "a.mkv", mirrored=True)
     assert Reading(clip).video.mirrored
     assert not Reading(clip).notices
-    assert "mirrored" in Reading(NoSeek(clip)).notices[0]
+    how = "It could be if the film were given by name."
+    assert Reading(NoSeek(clip)).notices == [f"It is to be shown mirrored, which is not kept. {how}"]
     hdr = make_hdr_clip(tmp_path / "b.mkv")
     assert not Reading(hdr).notices
-    assert Reading(NoSeek(hdr)).notices[0].startswith("Its HDR10 metadata")
+    (notice,) = Reading(NoSeek(hdr)).notices
+    assert notice.startswith("Its HDR10 metadata")
+    assert notice.endswith(how)
+
+
+def test_a_turn_that_only_pictures_tell_is_told(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mkv", frames=4)
+    marks = "h264_metadata=display_orientation=insert:rotate=90"
+    with av.open(str(clip)) as source, av.open(str(tmp_path / "b.mkv"), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        marker = av.BitStreamFilterContext(marks, source.streams.video[0])
+        for packet in source.demux(video=0):
+            for marked in marker.filter(packet) if packet.size else ():
+                marked.stream = stream
+                target.mux_one(marked)
+    notices = Reading(tmp_path / "b.mkv").notices
+    assert notices == ["It is to be shown turned otherwise than its header says, which is not kept."]
+
+
+def test_the_first_picture_that_can_be_decoded_tells(tmp_path: Path) -> None:
+    options = {"preset": "ultrafast", "g": "4", "bf": "0"}
+    clip = make_clip(tmp_path / "a.mp4", frames=12, mirrored=True, options=options)
+    first = packets(clip, "video")[0]
+    clip.write_bytes(clip.read_bytes().replace(first, b"\xff" * len(first)))
+    assert Reading(clip).video.mirrored
+
+
+@pytest.mark.parametrize("transfer", ["arib-std-b67", None])
+def test_hdr10_metadata_goes_with_other_transfers_too(tmp_path: Path, transfer: str | None) -> None:
+    reading = Reading(make_hdr_clip(tmp_path / "a.mkv", transfer=transfer))
+    assert reading.video.hdr == Hdr(MASTERING, (1000, 400))
+    assert not reading.notices
 
 
 # Streams

@@ -9,6 +9,7 @@ import sys
 import threading
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -397,14 +398,17 @@ class TestTags:
         assert any(note.startswith(".ts files cannot say that pictures are to be turned") for note in notes)
         assert not through(make_clip(tmp_path / "c.mov", frames=2), tmp_path / "d.ts").notes
 
-    @pytest.mark.parametrize("ending", ["mp4", "mkv", "ts"])
-    @pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1"])
+    @pytest.mark.parametrize(
+        ("codec", "ending"),
+        [
+            *product(["libx264", "libx265"], ["mp4", "mkv", "ts"]),
+            *product(["libsvtav1"], ["mp4", "mkv"]),  # which MPEG-TS has no type for
+        ],
+    )
     def test_hdr10_metadata(self, tmp_path: Path, ending: str, codec: str) -> None:
         source = make_hdr_clip(tmp_path / "a.mkv")
         said = video_stream(source).hdr
         assert said == Hdr(MASTERING, (1000, 400))
-        if ending == "ts" and codec == "libsvtav1":
-            return  # which MPEG-TS has no type for
         target = tmp_path / f"b.{ending}"
         preset = "13" if codec == "libsvtav1" else "ultrafast"
         assert not through(source, target, codec=codec, preset=preset).notes
@@ -412,6 +416,27 @@ class TestTags:
         assert kept.light == said.light
         # AV1 counts colours in 1/65,536 and luminance in 1/256 and 1/16,384 (AV1, 6.7.4).
         assert list(map(float, kept.mastering)) == pytest.approx(list(map(float, MASTERING)), abs=5e-5)
+
+    @pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1"])
+    def test_hdr10_metadata_that_cannot_be_is_left_out(self, tmp_path: Path, codec: str) -> None:
+        display = "mastering-display=G(0.265,0.69)B(0.15,0.06)R(0.68,0.32)WP(0.3127,0.329)L(500000,0.0001)"
+        options = {"svtav1-params": f"{display}:content-light=1000,400", "preset": "13"}
+        source = make_clip(
+            tmp_path / "a.mkv",
+            frames=2,
+            codec="libsvtav1",
+            options=options,
+            pix_fmt="yuv420p10le",
+            color=("limited", "bt2020nc", "bt2020", "smpte2084"),
+        )
+        notes: list[str] = []
+        with VideoReader(source, notify=notes.append) as reader:
+            assert len(list(reader.frames())) == 2
+        assert notes == ["Some of its HDR10 metadata is incomplete or out of range, and is not kept."]
+        assert video_stream(source).hdr == Hdr(None, (1000, 400))
+        preset = "13" if codec == "libsvtav1" else "ultrafast"
+        through(source, tmp_path / "b.mkv", codec=codec, preset=preset)
+        assert video_stream(tmp_path / "b.mkv").hdr == Hdr(None, (1000, 400))
 
     def test_hdr10_metadata_can_be_said_otherwise(self, tmp_path: Path) -> None:
         source, target = make_hdr_clip(tmp_path / "a.mkv"), tmp_path / "b.mkv"

@@ -271,13 +271,15 @@ def test_depths_matrices_and_ranges_are_brought_together(tmp_path: Path) -> None
         assert np.abs(found[inside].astype(int) - truth[inside]).mean() < 3
 
 
-def test_a_rotated_film_stands_upright(tmp_path: Path) -> None:
-    one = make_clip(tmp_path / "a.mov", frames=2, rotation=90, colourful=True)
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_rotated_film_stands_upright(tmp_path: Path, mirrored: bool) -> None:
+    one = make_clip(tmp_path / "a.mov", frames=2, rotation=90, mirrored=mirrored, colourful=True)
     other = make_clip(tmp_path / "b.mkv", frames=2, size=(48, 64))
     done = compare(one, other, tmp_path / "c.mkv", bare())
     assert (done.width, done.height) == (96, 64)
     for number, luma in enumerate(lumas(done.output)):
-        assert np.array_equal(luma[:, :48], np.rot90(luma_pattern(number, SIZE)))
+        seen = np.rot90(luma_pattern(number, SIZE))
+        assert np.array_equal(luma[:, :48], seen[:, ::-1] if mirrored else seen)
         assert np.array_equal(luma[:, 48:], luma_pattern(number, (48, 64)))
 
 

@@ -93,6 +93,23 @@ def test_elsewhere_it_is_not(
     assert told == pytest.approx(without, abs=0.5)
 
 
+@pytest.mark.parametrize("model", [Dyer(), Contrary()])
+def test_a_hint_is_where_it_is_seen(model: Known, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = np.full((SIDE, SIDE), 90, np.uint8)
+    stored[:, SIDE // 2 :] = 160
+    give(monkeypatch, model)
+    hints = tmp_path / "hints.json"
+    hints.write_text(json.dumps([{"time": 0, "radius": 4, "x": 20, "y": 30, "color": {"a": 50, "b": 20}}]))
+    film = write_film(tmp_path / "a.mkv", [stored], mirrored=True)
+    plain, told = (
+        picture_lab(decode_rgb(run(film, tmp_path / "b.mkv", network_size=SIDE, **how))[0])
+        for how in ({}, {"hints": hints})
+    )
+    x = SIDE - 20
+    assert told[26:34, x - 4 : x + 4, 1].mean() == pytest.approx(50, abs=4)
+    assert np.abs(told - plain)[26:34, 16:24, 1:].mean() < 2
+
+
 def test_many_hints_on_one_thing_do_not_tint_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

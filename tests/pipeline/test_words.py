@@ -218,7 +218,7 @@ def test_pictures_are_upright_and_read_back_so(
     path = tmp_path / "d" / "00-00-00.000.png"
     picture = read(path)
     assert picture.shape[:2] == (96, 64)
-    assert np.abs(picture[..., 1].astype(int) - seen[0]).mean() < 30
+    assert np.abs(picture[..., 1].astype(int) - seen[0]).mean() < 10
     write(path, painted(picture, (slice(0, 24), slice(0, 32)), RED))
     found = decode_chroma(run(source, tmp_path / "b.mkv", model="tiny", anchors=tmp_path / "d"))
     red = way.upright(found[0][1]).astype(int)
@@ -592,6 +592,12 @@ def another_film(folder: Path) -> None:
     (folder / "index.json").write_text(json.dumps(index))
 
 
+def mirrored_film(folder: Path) -> None:
+    index = json.loads((folder / "index.json").read_text())
+    index["film"]["mirrored"] = True
+    (folder / "index.json").write_text(json.dumps(index))
+
+
 def broken_index(folder: Path) -> None:
     (folder / "index.json").write_text('{"format": 1, "anchors": [{"file": "../x.png"}]}')
 
@@ -634,6 +640,7 @@ def late(folder: Path) -> None:
         (cut_short, "00-00-00.000.JPG' is cut short"),
         (no_picture, "00-00-00.000.png cannot be read as a picture"),
         (another_film, "holds the anchors of another film, other.mp4: its bytes is 5, not"),
+        (mirrored_film, "one of the two is mirrored"),
         (broken_index, "index.json is damaged"),
         (endless_index, "index.json is damaged"),
         (no_json, "index.json is damaged"),

@@ -10,10 +10,10 @@ from functools import cache
 import av
 
 from vidcolor.errors import UsageError
-from vidcolor.frames import ChromaLayout, Hdr
+from vidcolor.frames import ChromaLayout, FirstField, Hdr
 from vidcolor.media.encoders import Encoder, OutputFormat, quiet, with_parameter
 
-__all__ = ["encoder_options", "repeatable", "with_hdr"]
+__all__ = ["encoder_options", "repeatable", "with_fields", "with_hdr"]
 
 _RATE_OPTIONS = frozenset(
     {"b", "qp", "cqp", "crf", "cq", "qscale", "global_quality", "lossless", "rc", "2pass"}
@@ -67,6 +67,13 @@ def with_hdr(entry: Encoder, options: dict[str, str], hdr: Hdr | None) -> dict[s
     if hdr.light is not None:
         told.append(f"{words.light}={hdr.light[0]},{hdr.light[1]}")
     return with_parameter(options, words.option, ":".join(told))
+
+
+def with_fields(entry: Encoder, options: dict[str, str], first: FirstField | None) -> dict[str, str]:
+    """Options with what tells the encoder which field is first; None: pictures are progressive."""
+    if first is None or entry.fields is None or entry.fields.option is None:
+        return options
+    return with_parameter(options, entry.fields.option, entry.fields.values[first])
 
 
 def _mastering(numbers: tuple[Fraction, ...], *, units: bool) -> str:

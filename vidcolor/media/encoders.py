@@ -38,7 +38,6 @@ __all__ = [
     "encoder",
     "holds_fields",
     "quiet",
-    "with_fields",
     "with_parameter",
 ]
 
@@ -352,13 +351,6 @@ def holds_fields(entry: Encoder, form: OutputFormat, height: int) -> bool:
     """Whether an encoder can say of pictures that they are interlaced; their fields are pictures, too."""
     whole = not entry.whole_chroma or height % (2 << form.layout.log2_y) == 0  # x264 refuses others
     return entry.fields is not None and whole
-
-
-def with_fields(entry: Encoder, options: dict[str, str], first: FirstField | None) -> dict[str, str]:
-    """Options with what tells the encoder which field is first; None: pictures are progressive."""
-    if first is None or entry.fields is None or entry.fields.option is None:
-        return options
-    return with_parameter(options, entry.fields.option, entry.fields.values[first])
 
 
 def _divides(layout: ChromaLayout, size: tuple[int, int]) -> bool:

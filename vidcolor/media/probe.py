@@ -1,4 +1,4 @@
-"""What a file holds, as its header says it, without decoding.
+"""What a file holds, as its header says it, and its first picture where the header does not say all.
 
 >>> info = probe("film.mkv")
 >>> info.streams[info.best_video].video.width
@@ -25,7 +25,7 @@ from vidcolor.media.containers import has_flag
 from vidcolor.media.dump import Dump, read_dump
 from vidcolor.media.names import codec_name, color_tags, field_order
 from vidcolor.media.side_data import first_picture, hdr_of, orientation_of
-from vidcolor.media.source import Packet, Source, demux, is_seekable, open_input, source_name
+from vidcolor.media.source import Packet, Source, demux, is_file, is_seekable, open_input, source_name
 from vidcolor.media.subsampling import chroma_layout
 
 __all__ = ["describe", "is_picture", "probe"]
@@ -33,8 +33,10 @@ __all__ = ["describe", "is_picture", "probe"]
 RATE_PACKETS = 240
 """Packets looked at to tell a constant rate from a varying one."""
 INDEX_ENTRIES = 4096
-HDR10 = "smpte2084"
-"""The transfer with which HDR10's metadata goes."""
+HDR = frozenset({"smpte2084", "arib-std-b67"})
+"""Transfers with which HDR10's metadata goes."""
+HDR_CODECS = frozenset({"h264", "hevc", "av1", "vp9"})
+"""What films with it are coded in, tagged or not, with more than 8 bits."""
 FASTEST = 240
 """Frames a second above which a rate is doubted."""
 PICTURES = frozenset({"attached_pic", "timed_thumbnails", "still_image"})
@@ -58,7 +60,7 @@ def probe(source: Source, *, count: bool = False) -> MediaInfo:
 
 
 def describe(container: InputContainer, source: Source, *, max_pixels: int = MAX_PIXELS) -> MediaInfo:
-    """Describes an open container; reads nothing from it.
+    """Describes an open container, from which nothing is read.
 
     Where the first picture has more to say than the header, a file is opened once more for it, and no picture
     larger than ``max_pixels`` decoded.
@@ -180,18 +182,17 @@ def _video(container: InputContainer, stream: Any, dump: Dump, origin: Origin) -
 def _with_picture(stream: StreamInfo, source: Source, dump: Dump, max_pixels: int) -> StreamInfo:
     """With what its first picture alone shows: HDR10's metadata, and which way a matrix mirrors."""
     video = stream.video
-    if video is None or is_picture(stream) or not isinstance(source, str | os.PathLike):
+    if video is None or is_picture(stream) or not is_file(source):
         return stream
-    telling = stream.index in dump.rotation or video.tags.transfer == HDR10
-    if not telling or os.fspath(source) == "-" or not is_seekable(source):
+    telling = stream.index in dump.rotation or video.tags.transfer in HDR or video.tags.primaries == "bt2020"
+    if not (telling or (video.bit_depth > 8 and video.codec in HDR_CODECS)):
         return stream
     picture = first_picture(source, stream.index, max_pixels=max_pixels)
     if picture is None:
         return stream
     orientation, _ = orientation_of(picture) or (video.orientation, True)
-    video = replace(
-        video, rotation=90 * orientation.turns, mirrored=orientation.mirrored, hdr=hdr_of(picture)
-    )
+    hdr, _ = hdr_of(picture)
+    video = replace(video, rotation=90 * orientation.turns, mirrored=orientation.mirrored, hdr=hdr)
     return replace(stream, video=video)
 
 

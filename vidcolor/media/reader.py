@@ -34,7 +34,7 @@ from vidcolor.media.own_chroma import own_chroma
 from vidcolor.media.ranges import OneRange, plain_name
 from vidcolor.media.side_data import unkept
 from vidcolor.media.skim import Mark, Needed, Skimmer
-from vidcolor.media.source import Packet, Source
+from vidcolor.media.source import Packet, Source, is_file
 from vidcolor.media.subsampling import rare_subsampling
 from vidcolor.media.timeline import FrameTimes, clock_text
 from vidcolor.media.video_decoder import VideoDecoder
@@ -107,7 +107,7 @@ class VideoReader:
         self._fields = FieldReader()
         self._faults = Faults()
         self._matrix: int | None = None
-        self._closed = False
+        self._closed, self._named = False, is_file(source)
         self._reading: Generator[Frame, None, None] | None = None
         self._max_pixels = max_pixels
         self._demuxer = Demuxer(
@@ -255,7 +255,7 @@ class VideoReader:
         """Notes what the first picture brings along that is lost, and what later ones say otherwise."""
         if self._matrix is None:
             self._matrix = picture.colorspace
-            for sentence in unkept(picture, self.video):
+            for sentence in unkept(picture, self.video, named=self._named):
                 self._notify(sentence)
         elif picture.colorspace != self._matrix and _SILENT not in (picture.colorspace, self._matrix):
             self._faults.retagged.add(pts * self.video.time_base)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 import av
-import av.error
 import numpy as np
+from av.container import InputContainer
 from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideData
 
 from vidcolor.errors import InputError
 from vidcolor.frames import Hdr, Orientation, VideoInfo
-from vidcolor.media.source import Source, open_input
+from vidcolor.media.source import READ_ERRORS, Source, demux, open_input
 
 __all__ = ["first_picture", "has_captions", "hdr_of", "orientation_of", "unkept"]
 
@@ -29,8 +30,12 @@ NEVER_KEPT = {
     SideData.SPHERICAL: "mark as spherical (360°)",
 }
 """What PyAV's encoders cannot be given."""
+BRIGHTEST = 10_000
+"""cd/m², of what PQ can show; encoders refuse or wrap much more."""
+BRIGHTEST_CODE = 65_535
+"""Of MaxCLL and MaxFALL (H.265, D.3.35)."""
 FIRST_PACKETS = 100
-"""Packets of the film within which a picture is looked for."""
+"""Packets, from the first key frame on, within which a picture is looked for."""
 
 
 def first_picture(source: Source, index: int, *, max_pixels: int) -> av.VideoFrame | None:
@@ -40,14 +45,21 @@ def first_picture(source: Source, index: int, *, max_pixels: int) -> av.VideoFra
     """
     try:
         with open_input(source, max_pixels=max_pixels) as container:
-            stream = container.streams[index]
-            for number, packet in enumerate(container.demux(stream)):
-                for picture in packet.decode():
-                    return picture if isinstance(picture, av.VideoFrame) else None
-                if number >= FIRST_PACKETS:
-                    break
-    except (InputError, av.error.FFmpegError, OSError, IndexError, ValueError):
-        pass  # whoever reads the film in earnest will say so
+            return _first_decoded(container, container.streams[index])
+    except (InputError, *READ_ERRORS, IndexError, ValueError):
+        return None  # whoever reads the film in earnest will say so
+
+
+def _first_decoded(container: InputContainer, stream: Any) -> av.VideoFrame | None:
+    tried = 0
+    for packet in chain(demux(container, stream), [None]):
+        tried += packet is not None and (packet.is_keyframe or tried > 0)
+        try:
+            pictures = stream.codec_context.decode(packet)
+        except READ_ERRORS:
+            continue
+        if pictures or tried > FIRST_PACKETS:
+            return next(iter(pictures), None)
     return None
 
 
@@ -73,35 +85,51 @@ def orientation_of(picture: av.VideoFrame) -> tuple[Orientation, bool] | None:
     return Orientation(turns, mirrored), (a, b) == (d, -c) and 0 in (a, b)
 
 
-def hdr_of(picture: av.VideoFrame) -> Hdr | None:
-    """Its HDR10 metadata; None where it has none, or half of a display's."""
-    hung = _hung(picture)
+def hdr_of(picture: av.VideoFrame) -> tuple[Hdr | None, bool]:
+    """Its HDR10 metadata, and whether that is all that hangs there: what is half or cannot be is left out."""
+    hung, whole = _hung(picture), True
     mastering, light = None, None
     if (found := hung.get(SideData.MASTERING_DISPLAY_METADATA)) is not None:
-        # AVMasteringDisplayMetadata: pairs of numerator and denominator, then whether colours and luminance
-        # are among them.
-        numbers = np.frombuffer(bytes(found), np.int32).tolist()
-        pairs, said = numbers[: 2 * MASTERING_NUMBERS], numbers[2 * MASTERING_NUMBERS :]
-        if all(said[:2]) and all(pairs[1::2]):
-            mastering = tuple(Fraction(*pair) for pair in zip(pairs[::2], pairs[1::2], strict=True))
+        mastering = _mastering(np.frombuffer(bytes(found), np.int32).tolist())
+        whole = mastering is not None
     if (found := hung.get(SideData.CONTENT_LIGHT_LEVEL)) is not None:
         most, mean = np.frombuffer(bytes(found), np.uint32).tolist()[:2]
-        light = (most, mean) if most or mean else None
-    return None if mastering is None and light is None else Hdr(mastering, light)
+        if max(most, mean) > BRIGHTEST_CODE:
+            whole = False
+        elif most or mean:
+            light = (most, mean)
+    return (None if mastering is None and light is None else Hdr(mastering, light)), whole
 
 
-def unkept(picture: av.VideoFrame, video: VideoInfo) -> Iterator[str]:
+def _mastering(numbers: list[int]) -> tuple[Fraction, ...] | None:
+    """Of an AVMasteringDisplayMetadata: pairs of numerator and denominator, then whether it has colours and
+    luminance."""
+    pairs, said = numbers[: 2 * MASTERING_NUMBERS], numbers[2 * MASTERING_NUMBERS :]
+    if not all(said[:2]) or not all(pairs[1::2]):
+        return None
+    *colors, least, most = (Fraction(*pair) for pair in zip(pairs[::2], pairs[1::2], strict=True))
+    if not all(0 <= number <= 1 for number in colors) or not 0 <= least < most <= BRIGHTEST:
+        return None
+    return (*colors, least, most)
+
+
+def unkept(picture: av.VideoFrame, video: VideoInfo, *, named: bool) -> Iterator[str]:
     """A sentence for each thing on a film's first picture that no result has.
 
     Args:
         picture: the first one.
         video: what is known of the film without it.
+        named: whether the film could be opened once more by its name.
     """
+    how = "" if named else " It could be if the film were given by name."
     hung = _hung(picture)
     if lost := [words for kind, words in NEVER_KEPT.items() if hung.get(kind) is not None]:
-        yield f"Its {' and '.join(lost)} is kept in no result."
-    if hdr_of(picture) is not None and video.hdr is None:
-        yield "Its HDR10 metadata is kept only where the film is given by name."
+        yield f"Kept in no result: its {', its '.join(lost)}."
+    hdr, whole = hdr_of(picture)
+    if hdr is not None and video.hdr is None:
+        yield f"Its HDR10 metadata (mastering display, light level) is not kept.{how}"
+    elif not whole:
+        yield "Some of its HDR10 metadata is incomplete or out of range, and is not kept."
     orientation, exact = orientation_of(picture) or (video.orientation, True)
     if not exact:
         yield (
@@ -109,7 +137,8 @@ def unkept(picture: av.VideoFrame, video: VideoInfo) -> Iterator[str]:
             "keeps the nearest quarter turn alone."
         )
     elif orientation != video.orientation:
-        yield "It is to be shown mirrored, which is kept only where the film is given by name."
+        what = "mirrored" if orientation.mirrored else "turned otherwise than its header says"
+        yield f"It is to be shown {what}, which is not kept.{how}"
 
 
 def _hung(picture: av.VideoFrame) -> Any:

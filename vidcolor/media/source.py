@@ -22,6 +22,7 @@ __all__ = [
     "Packet",
     "Source",
     "demux",
+    "is_file",
     "is_known",
     "is_seekable",
     "open_input",
@@ -67,6 +68,11 @@ def is_seekable(source: Source) -> bool:
     except OSError:
         return PROTOCOL_MARK in path or "%" in path
     return stat.S_ISREG(mode) or stat.S_ISBLK(mode)
+
+
+def is_file(source: Source) -> bool:
+    """Whether it is a file with a name, which can be opened once more."""
+    return isinstance(source, str | os.PathLike) and os.fspath(source) != "-" and os.path.isfile(source)
 
 
 def rewind(source: Source) -> None:

@@ -18,8 +18,8 @@ from vidcolor.errors import OutputError, UsageError
 from vidcolor.frames import ChromaLayout, ColorFrame, ColorTags, FirstField, VideoInfo
 from vidcolor.media.canvas import Canvas, color_codes
 from vidcolor.media.containers import MOV_FAMILY, ONE_RATE, RATE_ONLY, UNORDERED, container_label
-from vidcolor.media.encoder_options import repeatable
-from vidcolor.media.encoders import Encoder, OutputFormat, with_fields
+from vidcolor.media.encoder_options import repeatable, with_fields
+from vidcolor.media.encoders import Encoder, OutputFormat
 from vidcolor.media.fields import PROGRESSIVE, WOVEN, FieldMarker, first_field
 from vidcolor.media.muxer import frame_rate, picture_time_base
 from vidcolor.media.priority import priority_kept
