@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -127,6 +130,28 @@ def test_a_list_is_the_split(tmp_path: Path) -> None:
     found = open_set(root, split_file=tmp_path / "split.txt")
     assert [p.source for p in found.test] == ["000.png"]
     assert [p.source for p in found.train] == ["001.png", "002.png", "003.png"]
+
+
+def test_a_folder_in_it_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the test's user nothing may be locked: who is root reads all."""
+    for place in ("ok", "locked"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "film.mp4").write_bytes(b"")
+    listed = Path.iterdir
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        if folder.name == "locked":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    told: list[str] = []
+    locked = f"The folder {tmp_path / 'locked'} cannot be read: Permission denied"
+    assert [source.name for source in find_sources([tmp_path], told.append)] == ["ok/film.mp4"]
+    assert told == [f"{locked}; it is left out."]
+    for inputs in ([tmp_path], [tmp_path / "locked"]):
+        with pytest.raises(InputError, match=re.escape(f"{locked}.")):
+            find_sources(inputs)
 
 
 def test_films_of_one_name_are_told_apart(tmp_path: Path) -> None:

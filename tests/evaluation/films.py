@@ -10,9 +10,12 @@ import av
 import cv2
 import numpy as np
 
+from vidcolor.frames import Orientation
+
 SIZE = (96, 160)
 """Height and width."""
 RATE = 24
+UPRIGHT = Orientation()
 Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -28,14 +31,24 @@ def plain(luma: np.ndarray, cb: int, cr: int) -> Planes:
 
 
 def write_film(
-    path: Path, frames: Sequence[Planes] | Callable[[int], Planes], count: int | None = None, rate: int = RATE
+    path: Path,
+    frames: Sequence[Planes] | Callable[[int], Planes],
+    count: int | None = None,
+    rate: int = RATE,
+    orientation: Orientation = UPRIGHT,
 ) -> Path:
-    """A lossless film of Y′CbCr planes of full size; untagged, so BT.601 in limited range."""
+    """A lossless film of Y′CbCr planes of full size; untagged, so BT.601 in limited range.
+
+    ``frames`` are as they are seen, and are stored in the ``orientation`` that brings them upright.
+    """
     many = [frames(n) for n in range(count or 0)] if callable(frames) else frames
+    many = [tuple(map(orientation.stored, planes)) for planes in many]
     height, width = many[0][0].shape
     with av.open(str(path), "w") as out:
         stream = out.add_stream("ffv1", rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv444p"
+        if orientation != UPRIGHT:
+            stream.set_display_rotation(90 * orientation.turns, hflip=orientation.mirrored)
         for number, planes in enumerate(many):
             frame = av.VideoFrame.from_ndarray(np.stack(planes), "yuv444p")
             frame.pts, frame.time_base = number, Fraction(1, rate)

@@ -14,14 +14,14 @@ import pytest
 from skimage import color
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from tests.clips import make_clip
+from tests.clips import decode_luma, make_clip
 from tests.evaluation.films import SIZE, plain, rgb_of, texture, write_film
 from tests.pipeline.test_colorist import video
 from vidcolor.errors import InputError
 from vidcolor.evaluation.film import evaluate_model, evaluate_pair, evaluate_result
 from vidcolor.evaluation.options import EvaluateOptions
 from vidcolor.evaluation.sample import Sampler
-from vidcolor.frames import Frame, Timestamp
+from vidcolor.frames import Frame, Orientation, Timestamp
 from vidcolor.media.probe import probe
 from vidcolor.media.reader import VideoReader
 from vidcolor.pipeline.options import EncoderOptions, RunOptions
@@ -161,6 +161,30 @@ def test_sizes_that_differ(tmp_path: Path, truth: Path) -> None:
     small = write_film(tmp_path / "small.mkv", [plain(texture(0, 48, 64), 110, 150)] * 48)
     with pytest.raises(InputError, match="small.mkv is 64x48 and .*truth.mkv 160x96: only films of one size"):
         evaluate_pair(small, truth)
+
+
+@pytest.mark.parametrize("result", [Orientation(), Orientation(2), Orientation(1, True)])
+@pytest.mark.parametrize("truth", [Orientation(0, True), Orientation(2), Orientation(3)])
+def test_films_are_compared_as_they_are_seen(tmp_path: Path, truth: Orientation, result: Orientation) -> None:
+    """Another tool may have turned the pictures themselves, and left no word of it."""
+    colors = [(moving(1)(n), texture(7, *SIZE) // 2 + 60, texture(8, *SIZE) // 2 + 60) for n in range(6)]
+    ones = write_film(tmp_path / "one.mkv", colors, orientation=result)
+    others = write_film(tmp_path / "other.mkv", colors, orientation=truth)
+    data = evaluate_pair(ones, others, None, EVERY_FRAME).data
+    assert data["figures"]["psnr"]["mean"] > 55  # measured at the size it is stored in: all but rounding
+    assert not any("hardly show the same" in notice for notice in data["notices"])
+
+
+def test_mirror_images_are_not_alike(tmp_path: Path) -> None:
+    """Though their samples are."""
+    mirrored = Orientation(0, True)
+    seen = [plain(moving(1)(n), 110, 150) for n in range(6)]
+    flipped = [tuple(plane[:, ::-1] for plane in planes) for planes in seen]
+    one = write_film(tmp_path / "one.mkv", flipped)
+    other = write_film(tmp_path / "other.mkv", seen, orientation=mirrored)
+    assert np.array_equal(decode_luma(one)[0], decode_luma(other)[0])
+    data = evaluate_pair(one, other, None, EVERY_FRAME).data
+    assert data["figures"]["psnr"]["mean"] < 30
 
 
 def test_lengths_that_differ(tmp_path: Path, truth: Path) -> None:

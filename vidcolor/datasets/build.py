@@ -83,7 +83,7 @@ def build_dataset(
         notices.append(sentence)
         notify(sentence)
 
-    sources = find_sources(inputs)
+    sources = find_sources(inputs, tell)
     lists = _lists(options)
     with folder_in_the_making(output, overwrite=options.overwrite) as folder:
         with Collector(folder, Path(output), options) as collector:

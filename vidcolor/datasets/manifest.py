@@ -90,9 +90,9 @@ def open_set(
     if not root.is_dir():
         what = f"is not a folder, and a training set is one; {_OF_FILMS}" if root.exists() else _GONE
         raise InputError(f"{root} {what}.")
-    if (root / DATASET).exists():
+    if os.path.exists(root / DATASET):
         found = _built(root)
-    elif (root / MANIFEST).exists():
+    elif os.path.exists(root / MANIFEST):
         raise InputError(f"{root} is half a training set: it has no {DATASET}; build it again.")
     else:
         found = _plain(root, test_share, seed, SplitLists.read(split_file) if split_file else None)

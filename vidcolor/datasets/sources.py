@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from vidcolor.media.endings import FILMS
 __all__ = ["FILMS", "PICTURES", "Source", "find_pictures", "find_sources", "has_films"]
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm"})
+
+Notify = Callable[[str], None]
 
 _OF_A_SET = ("dataset.json", "manifest.jsonl")
 
@@ -32,15 +34,20 @@ class Source:
     """The first of the sub-folders it was found in."""
 
 
-def find_sources(inputs: Sequence[str | os.PathLike[str]]) -> list[Source]:
+def find_sources(inputs: Sequence[str | os.PathLike[str]], notify: Notify | None = None) -> list[Source]:
     """All films and pictures of some files and folders, in an order that is the same everywhere.
 
+    Args:
+        inputs: their paths.
+        notify: gets one sentence for each sub-folder that cannot be read and is left out; None: that is an
+            error, too.
+
     Raises:
-        InputError: an input is not there, or holds neither film nor picture.
+        InputError: an input is not there, cannot be read, or holds neither film nor picture.
     """
     found: dict[Path, Source] = {}
     for given in map(Path, inputs):
-        for source in _of_input(given):
+        for source in _of_input(given, notify):
             found.setdefault(source.path.resolve(), source)
     return _with_clear_names(list(found.values()))
 
@@ -55,14 +62,14 @@ def has_films(folder: Path) -> bool:
     return any(path.suffix.lower() in FILMS for path in _files(folder))
 
 
-def _of_input(given: Path) -> list[Source]:
+def _of_input(given: Path, notify: Notify | None) -> list[Source]:
     if not given.exists():
         raise InputError(f"{given} does not exist.")
     if not given.is_dir():
         is_film = given.suffix.lower() not in PICTURES
         return [Source(given, given.name, is_film, True, None)]
     sources = []
-    for path in _files(given):
+    for path in _files(given, notify):
         ending = path.suffix.lower()
         if ending in FILMS or ending in PICTURES:
             inside = path.relative_to(given)
@@ -73,14 +80,26 @@ def _of_input(given: Path) -> list[Source]:
     return sources
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Files below a folder, without hidden ones (a set that is being made) and sets made before."""
-    for entry in sorted(folder.iterdir(), key=lambda path: path.name):
+def _files(folder: Path, notify: Notify | None = None) -> Iterator[Path]:
+    """Files below a folder, without hidden ones (a set that is being made) and sets made before.
+
+    Raises InputError where it cannot be read, or, without ``notify``, a folder in it.
+    """
+    try:
+        entries = sorted(folder.iterdir(), key=lambda path: path.name)
+    except OSError as error:
+        raise InputError(f"The folder {folder} cannot be read: {error.strerror}.") from None
+    for entry in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir() and not all((entry / name).exists() for name in _OF_A_SET):
-            yield from _files(entry)
-        elif entry.is_file():
+        if os.path.isdir(entry) and not all(os.path.exists(entry / name) for name in _OF_A_SET):
+            try:
+                yield from _files(entry, notify)
+            except InputError as error:
+                if notify is None:
+                    raise
+                notify(f"{str(error)[:-1]}; it is left out.")
+        elif os.path.isfile(entry):
             yield entry
 
 

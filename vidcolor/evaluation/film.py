@@ -22,6 +22,7 @@ from vidcolor.evaluation.outcome import FORMAT, Gallery, Outcome
 from vidcolor.evaluation.pairing import (
     ColorSeen,
     Pairs,
+    Turner,
     rate_text,
     refuse_colorless,
     refuse_unlike,
@@ -154,7 +155,8 @@ def evaluate_pair(
         for reader in (made, true):
             refuse_unread(reader)
         video = true.video
-        sampler, of_result = Sampler(video, options.size), Sampler(made.video, options.size)
+        turned = Turner(made.video, video)
+        sampler, of_result = Sampler(video, options.size), Sampler(turned.video, options.size)
         measured = FilmFigures(sampler, options, compare=True)
         stop, pairs = threading.Event(), Pairs(made, true)
 
@@ -164,7 +166,7 @@ def evaluate_pair(
                 closing(prefetch(made.frames(), frames_ahead(video), stop)) as ones,
                 closing(prefetch(true.frames(), frames_ahead(video), stop)) as others,
             ):
-                for one, other in pairs.of(ones, others):
+                for one, other in pairs.of(map(turned, ones), others):
                     seen.look(other)
                     seconds = float(other.time.exact - true.begin)
                     yield sampler.compared(other, seconds, other.chroma, one.chroma, (of_result, one))

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 
 from vidcolor.color.planes import MATRICES
 from vidcolor.errors import InputError
-from vidcolor.frames import Frame, VideoInfo
+from vidcolor.frames import Frame, Plane, VideoInfo
 from vidcolor.media.own_chroma import has_chroma
 from vidcolor.media.reader import VideoReader
 from vidcolor.media.timeline import clock_text
 from vidcolor.pipeline.options import RunOptions
 from vidcolor.wording import counted
 
-__all__ = ["ColorSeen", "Pairs", "rate_text", "refuse_colorless", "refuse_unlike", "refuse_unread"]
+__all__ = ["ColorSeen", "Pairs", "Turner", "rate_text", "refuse_colorless", "refuse_unlike", "refuse_unread"]
 
 _NO_COLOR_S = 60.0
 """Seconds of film without any colour after which there is taken to be none."""
@@ -65,9 +66,9 @@ class ColorSeen:
 def refuse_unlike(made: VideoReader, true: VideoReader, run: RunOptions) -> None:
     """Raises InputError where the sizes of two films differ, or the lengths their headers say."""
     one, other = made.info.name, true.info.name
-    sizes = [(v.video.width, v.video.height, v.video.orientation.sideways) for v in (made, true)]
+    sizes = [_seen_size(reader.video) for reader in (made, true)]
     if sizes[0] != sizes[1]:
-        texts = [f"{width}x{height}{', turned' * turned}" for width, height, turned in sizes]
+        texts = [f"{width}x{height}" for width, height in sizes]
         raise InputError(
             f"{one} is {texts[0]} and {other} {texts[1]}: only films of one size can be compared."
         )
@@ -78,6 +79,34 @@ def refuse_unlike(made: VideoReader, true: VideoReader, run: RunOptions) -> None
         and abs(a - b) > max(_LENGTHS_S, min(a, b) * Fraction(_UNPAIRED_SHARE))
     ):
         raise InputError(_different(one, other, a, b, run))
+
+
+def _seen_size(video: VideoInfo) -> tuple[int, int]:
+    """Width and height as it is seen, in samples."""
+    return (video.height, video.width) if video.orientation.sideways else (video.width, video.height)
+
+
+class Turner:
+    """Turns and mirrors a result's frames as its truth is stored: another tool may have stored it upright."""
+
+    video: VideoInfo
+    """The result's, as its frames then are."""
+
+    def __init__(self, made: VideoInfo, true: VideoInfo) -> None:
+        self._from, self._to = made.orientation, true.orientation
+        self.video = replace(
+            made, width=true.width, height=true.height, rotation=true.rotation, mirrored=true.mirrored
+        )
+
+    def __call__(self, frame: Frame) -> Frame:
+        """A frame, without its carrier where it had to be turned."""
+        if self._from == self._to:
+            return frame
+        chroma = frame.chroma and (self._turned(frame.chroma[0]), self._turned(frame.chroma[1]))
+        return replace(frame, luma=self._turned(frame.luma), chroma=chroma, carrier=None)
+
+    def _turned(self, plane: Plane) -> Plane:
+        return np.ascontiguousarray(self._to.stored(self._from.upright(plane)))
 
 
 def _different(one: str, other: str, length: Fraction, other_length: Fraction, run: RunOptions) -> str:

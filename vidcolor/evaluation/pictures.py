@@ -183,8 +183,8 @@ def chosen(root: Path, options: EvaluateOptions) -> tuple[list[Picture], str]:
     """
     if not root.is_dir():
         raise InputError(f"{root} does not exist." if not root.exists() else f"{root} is not a folder.")
-    split = any((root / name).exists() for name in (DATASET, MANIFEST)) or all(
-        (root / part).is_dir() for part in ("train", "test")
+    split = any(os.path.exists(root / name) for name in (DATASET, MANIFEST)) or all(
+        os.path.isdir(root / part) for part in ("train", "test")
     )
     if split:
         found = open_set(root)

@@ -206,7 +206,7 @@ class VideoReader:
         if rare := rare_subsampling(self.video.pixel_format):
             self._notify(f"Its chroma is {rare}, which is not made here; it is taken as 4:2:0.")
         if self.video.has_alpha:
-            self._notify("Transparency is dropped: frames are coloured as if they were opaque.")
+            self._notify("Transparency is dropped: frames are taken for opaque.")
 
     # Pictures
 

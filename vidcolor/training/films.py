@@ -59,7 +59,7 @@ def set_made(films: Sequence[str | os.PathLike[str]], folder: WorkFolder) -> Pat
     if films:
         open_set(folder.set)  # says what is wrong with it
         known = json.loads((folder.set / DATASET).read_text(encoding="utf-8"))["sources"]
-        found = find_sources(films)
+        found = find_sources(films, lambda sentence: None)  # it was told when the set was made
         names = {source.name for source in found if source.is_film}
         if names != set(known["films"]) or len(found) - len(names) != known["files"]:
             where = f"The run in {str(folder.path)!r} is of other films"
