@@ -20,7 +20,7 @@ from tests.clips import decode_pts, make_clip, packets
 from vidcolor.errors import InputError, ModelError, OutputError, UsageError
 from vidcolor.models import create_model, resolve_model, save_weights, weights
 from vidcolor.pipeline.batch import loop
-from vidcolor.pipeline.batch.films import Film, Stamp, find_films, names_for, read_list
+from vidcolor.pipeline.batch.films import NO_FILE, Film, Stamp, find_films, names_for, read_list
 from vidcolor.pipeline.batch.journal import Journal, Record
 from vidcolor.pipeline.batch.loop import BatchOptions, Event, color_films
 from vidcolor.pipeline.batch.settings import changed, check, digest, settings_of
@@ -148,13 +148,18 @@ def record(output: str = "a.mkv", **changes: Any) -> Record:
 
 
 def test_a_journal_comes_back(tmp_path: Path) -> None:
-    odd = record(os.fsdecode(b"caf\xe9\n.mkv"), state="failed", facts={"message": "so"}, ours=False)
+    odd = record(os.fsdecode(b"caf\xe9\n.mkv"), state="failed", facts={"message": "so"}, result=Stamp(1, 2))
     with Journal(tmp_path) as journal:
         journal.know("d1", {"crf": 20})
         for one in (record(state="started"), record(), odd):
             journal.add(one)
     with Journal(tmp_path) as journal:
         assert journal.records == {"a.mkv": record(), odd.output: odd}
+        assert journal.done == {"a.mkv": record()}
+        journal.add(record(state="failed"))
+    with Journal(tmp_path) as journal:
+        assert journal.records["a.mkv"] == record(state="failed")
+        assert journal.done == {"a.mkv": record()}
         assert journal.settings == {"d1": {"crf": 20}}
 
 
@@ -258,8 +263,9 @@ class Pretended:
     tasks: list[Task] = []  # noqa: RUF012
     before_done: Callable[[Task], None] = staticmethod(lambda task: None)
 
-    def __init__(self, jobs: int, devices: Any) -> None:
+    def __init__(self, jobs: int, devices: Any, last_word: Callable[[Any, Stamp], bool]) -> None:
         self._jobs: list[tuple[Any, Task]] = []
+        self._last_word = last_word
 
     @classmethod
     def __class_getitem__(cls, _: Any) -> type[Pretended]:
@@ -286,10 +292,12 @@ class Pretended:
         for job, task in self._jobs:
             self.before_done(task)
             text = Path(task.source).read_text()
-            if text == "bad":
-                yield job, Message("failed", {"message": "it is bad"})
+            made = Path(task.output).with_name(".made")
+            made.write_text(text)
+            if text == "bad" or not self._last_word(job, Stamp.of(made) or NO_FILE):
+                yield job, Message("failed", {"message": f"it is {text}"})
             else:
-                Path(task.output).write_text(text)
+                made.rename(task.output)
                 yield job, Message("done", {"frames": 2, "seconds": 1.0, "fps": 2.0, "output": task.output})
         self._jobs = []
 
@@ -314,6 +322,18 @@ class Run:
         self.counts = {state: count for state, count in self.totals.counts.items() if count}
         self.notices = [(e.source, e.facts["message"]) for e in self.events if e.kind == "notice"]
         self.report = json.loads((out / "report.json").read_text())
+
+
+def stopped(owner: type, name: str) -> None:
+    """A batch that ends where a method is called."""
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, name, stop)
+        with pytest.raises(KeyboardInterrupt):
+            Run()
 
 
 @pytest.mark.usefixtures("pretended")
@@ -410,6 +430,63 @@ class TestDoneAndAgain:
         assert (here / "out/a.color.mp4").read_text() == "good"
         touch(film, "good again")
         assert Run().made == ["a.color.mp4"]
+
+    @pytest.mark.parametrize("restart", [False, True])
+    def test_a_film_put_where_a_result_was_is_left_alone(self, here: Path, restart: bool) -> None:
+        touch(here / "in/a.mp4")
+        Run()
+        own = touch(here / "out/a.color.mp4", "by hand")
+        assert Run().counts == {"kept": 1}
+        other = replace(OPTIONS, saturation=0.5)
+        for _ in range(2):
+            run = Run(options=other, restart=restart)
+            words = "out/a.color.mp4 is not the file that a batch made; give -y to overwrite it"
+            assert run.totals.failed == (("in/a.mp4", words),)
+            assert (run.made, run.notices, own.read_text()) == ([], [], "by hand")
+        assert Run(options=replace(other, overwrite=True)).made == ["a.color.mp4"]
+        assert Run(options=OPTIONS).made == ["a.color.mp4"]
+
+    def test_a_film_put_there_after_a_stop_is_left_alone(self, here: Path) -> None:
+        touch(here / "in/a.mp4")
+        stopped(Pretended, "before_done")
+        own = touch(here / "out/a.color.mp4", "by hand")
+        assert "no batch made it" in Run().totals.failed[0][1]
+        assert own.read_text() == "by hand"
+
+    def test_a_result_that_was_there_before_a_stop_stays_ours(self, here: Path) -> None:
+        film = touch(here / "in/a.mp4")
+        Run()
+        touch(film, "another")
+        stopped(Pretended, "before_done")
+        assert Run().made == ["a.color.mp4"]
+        assert (here / "out/a.color.mp4").read_text() == "another"
+
+    def test_a_film_put_there_meanwhile_is_left_alone(
+        self, here: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        touch(here / "in/a.mp4")
+        by_hand = staticmethod(lambda task: touch(here / "out/a.color.mp4", "by hand"))
+        with monkeypatch.context() as patch:
+            patch.setattr(Pretended, "before_done", by_hand)
+            assert Run().counts == {"failed": 1}
+        assert "no batch made it" in Run().totals.failed[0][1]
+        assert (here / "out/a.color.mp4").read_text() == "by hand"
+
+    def test_a_result_whose_batch_died_before_it_said_so_is_ours(self, here: Path) -> None:
+        touch(here / "in/a.mp4")
+        stopped(loop._Batch, "_take")
+        assert (here / "out/a.color.mp4").exists()
+        assert Run().made == ["a.color.mp4"]
+
+    def test_a_journal_of_an_earlier_vidcolor_says_whose_a_result_is(self, here: Path) -> None:
+        touch(here / "in/a.mp4")
+        Run()
+        path = here / "out/.vidcolor-batch.jsonl"
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        old = [{n: v for n, v in line.items() if n != "result"} for line in lines]
+        path.write_text("".join(json.dumps({**line, "ours": True}) + "\n" for line in old))
+        assert Run().counts == {"kept": 1}
+        assert Run(options=replace(OPTIONS, saturation=0.5)).made == ["a.color.mp4"]
 
     def test_names_that_clash_are_told_apart_and_stay(self, here: Path) -> None:
         for name in ("x/a.avi", "x/a.flv", "y/a.avi", "y/A.AVI"):
@@ -620,6 +697,29 @@ def test_a_worker_with_a_stage_left_behind_does_not_abort() -> None:
     run = subprocess.run([sys.executable, "-c", LEFT_BEHIND], capture_output=True, text=True, timeout=50)
     assert run.returncode == -signal.SIGTERM
     assert run.stdout + run.stderr == ""
+
+
+@pytest.mark.parametrize("parts", [True, False])
+def test_a_finished_film_takes_its_name_only_where_it_may(tmp_path: Path, parts: bool) -> None:
+    film = make_clip(tmp_path / "a.mkv", frames=6)
+    target = touch(tmp_path / "out/a.color.mkv", "by hand")
+    asked: list[tuple[str, Stamp]] = []
+
+    def last_word(job: str, finished: Stamp) -> bool:
+        asked.append((job, finished))
+        return job == "second"
+
+    options = replace(OPTIONS, overwrite=True, parts=parts)
+    with Workers[str](1, ["cpu"], last_word) as workers:
+        workers.give("first", Task(str(film), str(target), options))
+        [(_, message)] = until_over(workers)
+        assert "has appeared meanwhile and was left alone" in message.facts["message"]
+        assert target.read_text() == "by hand"
+        assert len(decode_pts(tmp_path / "out/a.color-1.mkv")) == 6
+        workers.give("second", Task(str(film), str(target), options))
+        assert [m.kind for _, m in until_over(workers)] == ["done"]
+    assert [job for job, _ in asked] == ["first", "second"]
+    assert asked[1][1] == Stamp.of(target)
 
 
 @pytest.mark.parametrize("codec", ["ffv1", "libx264"])

@@ -13,7 +13,7 @@ from vidcolor.errors import InputError
 from vidcolor.media.endings import FILMS
 from vidcolor.pipeline.names import default_output, fitted
 
-__all__ = ["Film", "Stamp", "alike", "find_films", "names_for", "read_list"]
+__all__ = ["NO_FILE", "Film", "Stamp", "alike", "find_films", "names_for", "read_list"]
 
 _MADE = ".color"
 """What ``default_output`` puts between a name and its ending."""
@@ -38,6 +38,10 @@ class Stamp:
         except OSError:
             return None
         return cls(found.st_size, found.st_mtime_ns)
+
+
+NO_FILE = Stamp(-1, -1)
+"""What no file has."""
 
 
 @dataclass(frozen=True, slots=True)

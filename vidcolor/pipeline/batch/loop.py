@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vidcolor.errors import InputError, OutputError, VidcolorError
-from vidcolor.pipeline.batch.films import Film, Stamp, alike, find_films, names_for
+from vidcolor.pipeline.batch.films import NO_FILE, Film, Stamp, alike, find_films, names_for
 from vidcolor.pipeline.batch.journal import Journal, Record
 from vidcolor.pipeline.batch.report import Entry, Totals, write_report
 from vidcolor.pipeline.batch.settings import changed, check, digest, settings_of
@@ -65,6 +65,8 @@ class _Job:
     output: str
     """Below the output folder."""
     stamp: Stamp
+    again: str | None = None
+    """Why it is done again."""
 
 
 def color_films(batch: BatchOptions, options: RunOptions, tell: Callable[[Event], None]) -> Totals:
@@ -110,7 +112,7 @@ class _Batch:
         self.journal.know(self.digest, self.settings)
         state = "stopped"
         try:
-            with Workers[_Job](self.batch.jobs, self.batch.devices) as workers:
+            with Workers[_Job](self.batch.jobs, self.batch.devices, self._last_word) as workers:
                 self._go(workers)
             state = "finished"
         except VidcolorError:
@@ -171,16 +173,13 @@ class _Batch:
             self._fail(film, None, str(error).removesuffix("."))
             return False
         entry = self._entry(film, output)
-        record = self.journal.records.get(output)
-        stale = None if record is None else self._stale(record, stamp)
-        is_done = record is not None and record.state == "done" and stale is None
-        if record is not None and is_done and not self.batch.restart:
-            entry.state, entry.facts = "kept", record.facts
+        done = self._done(output, stamp)
+        stale = None if done is None else self._stale(done, stamp)
+        if done is not None and stale is None and not self.batch.restart:
+            entry.state, entry.facts = "kept", done.facts
             return True
-        if stale is not None:
-            self.tell(Event("notice", film.path, {"message": f"It is coloured again: {stale}."}))
         entry.state, entry.facts = "waiting", {}
-        self.waiting.append(_Job(film, output, stamp))
+        self.waiting.append(_Job(film, output, stamp, stale))
         self.at_work.add(film.real)
         return False
 
@@ -189,41 +188,75 @@ class _Batch:
         before, self.seen[film.real] = self.seen.get(film.real), stamp
         return before == stamp and stamp.size > 0
 
+    def _done(self, output: str, stamp: Stamp) -> Record | None:
+        """What is known of the result in place, where that is a batch's and none that is to be made anew."""
+        last, done = self.journal.records.get(output), self.journal.done.get(output)
+        return done if last is not None and last.state == "done" else None
+
     def _stale(self, record: Record, stamp: Stamp) -> str | None:
         """Why what is done must be done again."""
-        if record.state != "done":
-            return None
         if record.stamp != stamp:
             return "the film has changed"
         if record.settings != self.digest:
             before = self.journal.settings.get(record.settings, {})
             return f"other options ({', '.join(changed(before, self.settings)) or 'unknown'})"
-        if not (self.batch.output / record.output).is_file():
+        if not self._path(record.output).is_file():
             return "its result is gone"
         return None
 
     def _begin(self, job: _Job, workers: Workers[_Job]) -> None:
-        path = self.batch.output / job.output
-        before = self.journal.records.get(job.output)
+        path, before = self._path(job.output), self.journal.records.get(job.output)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             self._fail(job.film, job.output, f"{path.parent} cannot be made: {error.strerror}")
             return
-        is_ours = before is not None and before.ours
-        if not is_ours and os.path.lexists(path) and not self.options.overwrite:
-            self._fail(job.film, job.output, f"{path} exists, and no batch made it; give -y to overwrite it")
+        foreign = self._foreign(job.output)
+        if foreign is not None:
+            self._fail(job.film, job.output, foreign)
             return
+        if job.again is not None:
+            self.tell(Event("notice", job.film.path, {"message": f"It is coloured again: {job.again}."}))
         if before is not None and before.state == "started":
             _sweep(path)
         job = replace(job, stamp=Stamp.of(job.film.path) or job.stamp)
         self.handled[job.film.real] = job.stamp
-        self.journal.add(self._record(job, "started", {}))
+        ours = Stamp.of(path) if self._is_ours(job.output) else None
+        self.journal.add(self._record(job, "started", {}, ours))
         self._entry(job.film, job.output).state = "running"
         self.tell(Event("film", job.film.path, {"output": str(path)}))
-        # Whatever has that name now is ours, or may be replaced.
+        # Whatever has that name now is ours, or may be replaced; what has it then is looked at again.
         options = replace(self.options, overwrite=True, restart=self.batch.restart)
         workers.give(job, Task(job.film.path, str(path), options))
+
+    def _foreign(self, output: str) -> str | None:
+        """Why what has the name of a result may not be replaced; None: it may, or nothing has it."""
+        path = self._path(output)
+        if self.options.overwrite or not os.path.lexists(path) or self._is_ours(output):
+            return None
+        if output in self.journal.done:
+            return f"{path} is not the file that a batch made; give -y to overwrite it"
+        return f"{path} exists, and no batch made it; give -y to overwrite it"
+
+    def _is_ours(self, output: str) -> bool:
+        """Whether a file has the name of a result, and is as a batch left it."""
+        done, last = self.journal.done.get(output), self.journal.records.get(output)
+        now = Stamp.of(self._path(output))
+        if now is None:
+            return False
+        if done is not None and done.result is None:  # nobody wrote down what it was
+            return True
+        return any(record is not None and record.result == now for record in (done, last))
+
+    def _last_word(self, job: _Job, finished: Stamp) -> bool:
+        """Whether a film may take its name: somebody may have put another there meanwhile.
+
+        It is written down first, or else it could not be told from a person's after a crash.
+        """
+        may = self._foreign(job.output) is None
+        if may:
+            self.journal.add(self._record(job, "started", {}, finished))
+        return may
 
     def _take(self, job: _Job, message: Message) -> None:
         """Takes down what a worker says."""
@@ -232,13 +265,13 @@ class _Batch:
             return
         if message.kind == "failed":
             told = {"message": self._with_what_is_kept(job, message.facts["message"])}
-            # A film that fails leaves nothing: what is there is older, and was ours or given up by -y.
-            ours = os.path.lexists(self.batch.output / job.output)
-            self.journal.add(replace(self._record(job, "failed", told), ours=ours))
+            # A film that fails leaves what was there.
+            self.journal.add(self._record(job, "failed", told, self.journal.records[job.output].result))
             self._fail(job.film, job.output, **(message.facts | told))
             return
         facts = {name: value for name, value in message.facts.items() if name != "output"}
-        self.journal.add(self._record(job, "done", facts))
+        made = Stamp.of(self._path(job.output)) or NO_FILE
+        self.journal.add(self._record(job, "done", facts, made))
         entry = self._entry(job.film, job.output)
         entry.state, entry.facts = "done", facts
         self.at_work.discard(job.film.real)
@@ -250,7 +283,7 @@ class _Batch:
 
     def _with_what_is_kept(self, job: _Job, message: str) -> str:
         """Removes what a film that failed left, but for parts that another start goes on from."""
-        path = self.batch.output / job.output
+        path = self._path(job.output)
         _sweep(path)
         folder, frames = give_up(path, job.film.path)
         if not frames:
@@ -266,12 +299,19 @@ class _Batch:
         self.tell(Event("failed", film.path, {"message": message, **more}))
 
     def _record(
-        self, job: _Job, state: Literal["started", "done", "failed"], facts: dict[str, Any]
+        self,
+        job: _Job,
+        state: Literal["started", "done", "failed"],
+        facts: dict[str, Any],
+        result: Stamp | None,
     ) -> Record:
-        return Record(job.output, job.film.real, job.stamp, self.digest, state, facts)
+        return Record(job.output, job.film.real, job.stamp, self.digest, state, facts, result)
+
+    def _path(self, output: str) -> Path:
+        return self.batch.output / output
 
     def _entry(self, film: Film, output: str | None) -> Entry:
-        path = None if output is None else str(self.batch.output / output)
+        path = None if output is None else str(self._path(output))
         return self.entries.setdefault(film.real, Entry(film.path, path))
 
     def _report(self, state: str) -> Totals:
