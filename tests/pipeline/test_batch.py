@@ -488,6 +488,17 @@ class TestDoneAndAgain:
         assert Run().counts == {"kept": 1}
         assert Run(options=replace(OPTIONS, saturation=0.5)).made == ["a.color.mp4"]
 
+    def test_a_result_that_other_options_failed_to_replace_is_kept(self, here: Path) -> None:
+        film = touch(here / "in/a.mp4", "good")
+        when = film.stat().st_mtime_ns
+        Run()
+        touch(film, "bad")
+        assert Run(options=replace(OPTIONS, saturation=0.5)).counts == {"failed": 1}
+        touch(film, "good")
+        os.utime(film, ns=(when, when))
+        assert Run().counts == {"kept": 1}
+        assert Run(restart=True).made == ["a.color.mp4"]
+
     def test_names_that_clash_are_told_apart_and_stay(self, here: Path) -> None:
         for name in ("x/a.avi", "x/a.flv", "y/a.avi", "y/A.AVI"):
             touch(here / name)

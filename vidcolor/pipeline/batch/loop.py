@@ -191,7 +191,12 @@ class _Batch:
     def _done(self, output: str, stamp: Stamp) -> Record | None:
         """What is known of the result in place, where that is a batch's and none that is to be made anew."""
         last, done = self.journal.records.get(output), self.journal.done.get(output)
-        return done if last is not None and last.state == "done" else None
+        if last is None or done is None or last.state == "done":
+            return done
+        if (last.stamp, last.settings) == (stamp, self.digest):
+            return None  # this very film was tried after it, and in vain
+        # What was tried with other options, or when the film was another, has left the result as it was.
+        return done if done.result is not None and Stamp.of(self._path(output)) == done.result else None
 
     def _stale(self, record: Record, stamp: Stamp) -> str | None:
         """Why what is done must be done again."""
