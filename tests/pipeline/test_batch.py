@@ -499,6 +499,23 @@ class TestDoneAndAgain:
         assert Run().counts == {"kept": 1}
         assert Run(restart=True).made == ["a.color.mp4"]
 
+    @pytest.mark.parametrize("text", ['{"my": "accounts"}', "", '{"vidcolor": "films to colour"}'])
+    def test_a_report_that_no_batch_wrote_is_left_alone(self, here: Path, text: str) -> None:
+        touch(here / "in/a.mp4")
+        own = touch(here / "out/report.json", text)
+        with pytest.raises(OutputError, match=r"out/report\.json exists, and no batch wrote it; give -y"):
+            Run()
+        assert (own.read_text(), list((here / "out").iterdir())) == (text, [own])
+        assert Run(options=replace(OPTIONS, overwrite=True)).counts == {"done": 1}
+        assert Run().counts == {"kept": 1}
+
+    def test_a_folder_named_as_the_report_is_found_first(self, here: Path) -> None:
+        touch(here / "in/a.mp4")
+        (here / "out/report.json").mkdir(parents=True)
+        with pytest.raises(OutputError, match="no batch wrote it"):
+            Run()
+        assert Pretended.tasks == []
+
     def test_names_that_clash_are_told_apart_and_stay(self, here: Path) -> None:
         for name in ("x/a.avi", "x/a.flv", "y/a.avi", "y/A.AVI"):
             touch(here / name)

@@ -73,7 +73,7 @@ def _is_number(text: str) -> bool:
     help=f"Look for new films every so often, until Ctrl-C.  [every {_WATCH_S} s when not said]",
 )
 @click.option("--restart", is_flag=True, help="Colour again what is done.")
-@click.option("-y", "--yes", is_flag=True, help="Overwrite files in DIR that no batch made.")
+@click.option("-y", "--yes", is_flag=True, help="Overwrite files in DIR that no batch made, report.json too.")
 @coloring_options
 @encoding_options
 @progress_option

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from vidcolor.errors import InputError, OutputError, VidcolorError
 from vidcolor.pipeline.batch.films import NO_FILE, Film, Stamp, alike, find_films, names_for
 from vidcolor.pipeline.batch.journal import Journal, Record
-from vidcolor.pipeline.batch.report import Entry, Totals, write_report
+from vidcolor.pipeline.batch.report import Entry, Totals, refuse_report, write_report
 from vidcolor.pipeline.batch.settings import changed, check, digest, settings_of
 from vidcolor.pipeline.batch.worker import Message, Task
 from vidcolor.pipeline.batch.workers import Workers
@@ -84,6 +84,8 @@ def color_films(batch: BatchOptions, options: RunOptions, tell: Callable[[Event]
         VidcolorError: nothing can be coloured at all, or the output folder cannot be written to.
     """
     check(options, batch.devices)
+    if not options.overwrite:
+        refuse_report(batch.output)
     try:
         batch.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from vidcolor import __version__
+from vidcolor.errors import OutputError
 from vidcolor.files import write_aside
 
-__all__ = ["REPORT", "Entry", "State", "Totals", "write_report"]
+__all__ = ["REPORT", "Entry", "State", "Totals", "refuse_report", "write_report"]
 
 REPORT = "report.json"
+_BEGINNING = b'{\n "vidcolor": "'
+"""How every report begins, and hardly another program's."""
 
 State = Literal["waiting", "running", "done", "kept", "failed"]
 """Of a film: "kept" was done before, "failed" failed this time."""
@@ -62,6 +66,28 @@ class Totals:
     def to_dict(self) -> dict[str, Any]:
         """As ``--json`` prints it."""
         return {"films": self.counts, "frames": self.frames, "seconds": round(self.seconds, 3)}
+
+
+def refuse_report(folder: Path) -> None:
+    """Checks that a report can be written without a file being lost that no batch wrote.
+
+    Raises:
+        OutputError: it would be.
+    """
+    path = folder / REPORT
+    if not os.path.lexists(path):
+        return
+    try:
+        if path.is_file() and _is_report(path):
+            return
+    except OSError as error:
+        raise OutputError(f"{path} cannot be read: {error.strerror}.") from error
+    raise OutputError(f"{path} exists, and no batch wrote it; give -y to overwrite it, or another folder.")
+
+
+def _is_report(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_BEGINNING)) == _BEGINNING
 
 
 def write_report(
