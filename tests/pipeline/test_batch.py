@@ -516,6 +516,27 @@ class TestDoneAndAgain:
             Run()
         assert Pretended.tasks == []
 
+    @pytest.mark.parametrize("watch", [None, 0.01])
+    def test_while_it_runs_the_report_says_so(
+        self, here: Path, monkeypatch: pytest.MonkeyPatch, watch: float | None
+    ) -> None:
+        for name in ("a.mp4", "b.mp4"):
+            touch(here / "in" / name)
+        Run()
+        touch(here / "in/b.mp4", "another")
+        seen: list[dict[str, Any]] = []
+
+        def look(task: Task) -> None:
+            seen.append(json.loads((here / "out/report.json").read_text()))
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Pretended, "before_done", staticmethod(look))
+        with pytest.raises(KeyboardInterrupt):
+            Run(watch=watch)
+        assert seen[0]["state"] == "running"
+        assert [r["state"] for r in seen[0]["results"]] == ["kept", "waiting"]
+        assert json.loads((here / "out/report.json").read_text())["state"] == "stopped"
+
     def test_names_that_clash_are_told_apart_and_stay(self, here: Path) -> None:
         for name in ("x/a.avi", "x/a.flv", "y/a.avi", "y/A.AVI"):
             touch(here / name)

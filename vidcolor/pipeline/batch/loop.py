@@ -108,6 +108,8 @@ class _Batch:
         self.seen: dict[str, Stamp] = {}
         self.handled: dict[str, Stamp] = {}
         self.noticed: set[str] = set()
+        self.reported: str | None = None
+        """The state that the report says."""
         self.started = time.perf_counter()
 
     def run(self) -> Totals:
@@ -129,20 +131,20 @@ class _Batch:
         """Looks for films, hands them out, and takes down what becomes of them."""
         watch = self.batch.watch
         look_at: float | None = time.monotonic()
-        reported = False
         while True:
             if look_at is not None and time.monotonic() >= look_at:
                 self._look()
                 look_at = None if watch is None else time.monotonic() + watch
+            if self.waiting and self.reported != "running":
+                # One that is killed must not leave the report of an earlier one that ended well.
+                self._report("running")
             while self.waiting and workers.free:
                 self._begin(self.waiting.popleft(), workers)
-                reported = False
             if not self.waiting and not workers.busy:
                 if watch is None:
                     return
-                if not reported:
+                if self.reported != "watching":
                     self._report("watching")
-                    reported = True
             left = None if look_at is None else max(0.0, look_at - time.monotonic())
             for job, message in workers.listen(left):
                 self._take(job, message)
@@ -325,6 +327,7 @@ class _Batch:
         entries = list(self.entries.values())
         totals = Totals.of(entries, time.perf_counter() - self.started)
         write_report(self.batch.output, state, self.settings, entries, totals)
+        self.reported = state
         return totals
 
     def _notice_once(self, sentence: str) -> None:

@@ -95,7 +95,7 @@ def write_report(
 ) -> None:
     """Writes the report of a batch, aside and renamed.
 
-    ``state`` is "finished", "stopped", "failed" (as a whole) or "watching".
+    ``state`` is "running" (or killed meanwhile), "watching", "finished", "stopped" or "failed" (as a whole).
 
     Raises:
         OutputError: it cannot be written.
