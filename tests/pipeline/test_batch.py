@@ -298,7 +298,8 @@ class Pretended:
                 yield job, Message("failed", {"message": f"it is {text}"})
             else:
                 made.rename(task.output)
-                yield job, Message("done", {"frames": 2, "seconds": 1.0, "fps": 2.0, "output": task.output})
+                facts = {"frames": 2, "kept": 0, "seconds": 1.0, "fps": 2.0, "output": task.output}
+                yield job, Message("done", facts)
         self._jobs = []
 
 
@@ -631,6 +632,7 @@ class TestDoneAndAgain:
         assert made[10] == made[12] == [whole, growing, whole]
         report = json.loads((here / "out/report.json").read_text())
         assert report["state"] == "stopped"
+        assert report["frames"] == 2 * 3
         assert {r["input"]: r["state"] for r in report["results"]} == {
             "in/whole.mp4": "done",
             "in/growing.mp4": "done",
@@ -802,7 +804,8 @@ def test_a_film_goes_on_where_a_batch_was_stopped(here: Path) -> None:
         colorize(source, "out/a.color.mkv", options, progress=stop)
     told: list[Event] = []
     batch = BatchOptions(output=Path("out"), inputs=("in",))
-    color_films(batch, options, told.append)
+    totals = color_films(batch, options, told.append)
+    assert totals.frames == 48 - 20
     notices = [event.facts["message"] for event in told if event.kind == "notice"]
     assert notices == ["20 frames were done by an earlier run; it goes on from there."]
     assert len(decode_pts(here / "out/a.color.mkv")) == 48

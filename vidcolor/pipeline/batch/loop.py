@@ -108,6 +108,8 @@ class _Batch:
         self.seen: dict[str, Stamp] = {}
         self.handled: dict[str, Stamp] = {}
         self.noticed: set[str] = set()
+        self.frames = 0
+        """As in :class:`Totals`."""
         self.reported: str | None = None
         """The state that the report says."""
         self.started = time.perf_counter()
@@ -283,6 +285,7 @@ class _Batch:
         self.journal.add(self._record(job, "done", facts, made))
         entry = self._entry(job.film, job.output)
         entry.state, entry.facts = "done", facts
+        self.frames += facts["frames"] - facts["kept"]
         self.at_work.discard(job.film.real)
         self.tell(Event("done", job.film.path, message.facts))
         if Stamp.of(job.film.path) not in (job.stamp, None):
@@ -325,7 +328,7 @@ class _Batch:
 
     def _report(self, state: str) -> Totals:
         entries = list(self.entries.values())
-        totals = Totals.of(entries, time.perf_counter() - self.started)
+        totals = Totals.of(entries, self.frames, time.perf_counter() - self.started)
         write_report(self.batch.output, state, self.settings, entries, totals)
         self.reported = state
         return totals

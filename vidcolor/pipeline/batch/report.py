@@ -45,20 +45,20 @@ class Totals:
 
     counts: dict[State, int]
     frames: int
-    """Coloured this time."""
+    """Coloured this time, again and again those of a film that changed; without parts of an earlier run."""
     seconds: float
     """Time the batch took this time, in seconds."""
     failed: tuple[tuple[str, str], ...]
     """Each film that failed, and why."""
 
     @classmethod
-    def of(cls, entries: list[Entry], seconds: float) -> Totals:
-        """Adds entries up."""
+    def of(cls, entries: list[Entry], frames: int, seconds: float) -> Totals:
+        """Counts entries."""
         states: tuple[State, ...] = ("done", "kept", "failed", "running", "waiting")
         counts = Counter(entry.state for entry in entries)
         return cls(
             {state: counts[state] for state in states},
-            sum(int(entry.facts.get("frames", 0)) for entry in entries if entry.state == "done"),
+            frames,
             seconds,
             tuple((e.source, str(e.facts.get("message", ""))) for e in entries if e.state == "failed"),
         )
