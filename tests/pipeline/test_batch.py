@@ -638,6 +638,33 @@ class TestDoneAndAgain:
             "in/growing.mp4": "done",
         }
 
+    @pytest.mark.parametrize("folder", [False, True])
+    def test_watching_makes_again_a_result_that_was_removed(
+        self, here: Path, monkeypatch: pytest.MonkeyPatch, folder: bool
+    ) -> None:
+        touch(here / "in/a.mp4")
+        looks = 0
+        look = loop._Batch._look
+
+        def step(batch: Any) -> None:
+            nonlocal looks
+            looks += 1
+            if looks == 5 and folder:  # as when its disk is taken away
+                (here / "out").rename(here / "away")
+            elif looks == 5:
+                (here / "out/a.color.mp4").unlink()
+            if looks == 10 and folder:
+                (here / "away").rename(here / "out")
+            if looks == 10:
+                raise KeyboardInterrupt
+            look(batch)
+
+        monkeypatch.setattr(loop._Batch, "_look", step)
+        with pytest.raises(KeyboardInterrupt):
+            Run(watch=0.01)
+        assert (here / "out/a.color.mp4").exists()
+        assert len(Pretended.tasks) == (1 if folder else 2)
+
 
 # --- real processes ---
 

@@ -87,6 +87,11 @@ class Journal:
         if self._lock is not None:
             os.close(self._lock)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it is still in its folder; else the folder has gone, and not only what is missing in it."""
+        return os.path.isfile(self._path)
+
     def know(self, digest: str, settings: dict[str, Any]) -> None:
         """Writes down what a digest in records stands for."""
         if digest not in self.settings:

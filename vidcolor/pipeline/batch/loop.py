@@ -165,7 +165,8 @@ class _Batch:
     def _plan(self, film: Film, watching: bool) -> bool:
         """Decides about one film; whether it was done before."""
         stamp = Stamp.of(film.path)
-        if film.real in self.at_work or (stamp is not None and self.handled.get(film.real) == stamp):
+        same = stamp is not None and self.handled.get(film.real) == stamp
+        if film.real in self.at_work or (same and not self._has_vanished(film)):
             return False
         if watching and (stamp is None or not self._is_settled(film, stamp)):
             return False
@@ -193,6 +194,13 @@ class _Batch:
         """Whether a film has not changed since the last look, and holds anything."""
         before, self.seen[film.real] = self.seen.get(film.real), stamp
         return before == stamp and stamp.size > 0
+
+    def _has_vanished(self, film: Film) -> bool:
+        """Whether a result was there and is not any more."""
+        entry = self.entries.get(film.real)
+        if entry is None or entry.output is None or entry.state not in ("done", "kept"):
+            return False
+        return not os.path.isfile(entry.output) and self.journal.is_there
 
     def _done(self, output: str, stamp: Stamp) -> Record | None:
         """What is known of the result in place, where that is a batch's and none that is to be made anew."""
