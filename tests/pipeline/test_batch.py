@@ -44,8 +44,9 @@ def touch(path: Path, text: str = "film") -> Path:
 
 def found(*inputs: str, listed: tuple[str, ...] = (), output: str = "out") -> dict[str, str]:
     """Path -> place."""
-    films = find_films(inputs, listed, Path(output), lambda sentence: pytest.fail(sentence))
-    return {film.path: film.place.as_posix() for film in films}
+    held = find_films(inputs, listed, Path(output))
+    assert (held.barren, held.unread) == ([], {})
+    return {film.path: film.place.as_posix() for film in held.films}
 
 
 @pytest.fixture
@@ -105,20 +106,41 @@ def test_results_are_no_films(here: Path) -> None:
     assert list(found("in", output="in")) == ["in/a.mp4", "in/out/a.mkv", "in/out/sub/b.mkv"]
 
 
-def test_a_folder_that_cannot_be_read_is_told_of(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inputs_that_hold_no_film_are_told_of(here: Path) -> None:
+    for name in ("in/a.mp4", "notes/a.txt", "results/a.color.mp4"):
+        touch(here / name)
+    (here / "[x]").mkdir()
+    given = ("in", "notes", "in/*.mp4", "tpaes/*.mp4", "results", "[x]", "in/**/*.avi", "missing.mp4")
+    held = find_films(given, ["notes/", "in"], Path("out"))
+    assert [film.path for film in held.films] == ["in/a.mp4", "missing.mp4"]
+    assert held.barren == ["notes", "tpaes/*.mp4", "results", "[x]", "in/**/*.avi", "notes/"]
+    assert held.unread == {}
+
+
+@pytest.fixture
+def locked(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A film in a folder that cannot be read, by root neither, while a file "lock" is there."""
     touch(here / "in/a.mp4")
     touch(here / "in/locked/b.mp4")
+    lock = touch(here / "lock")
     scandir = os.scandir
 
     def refuse(path: Any) -> Any:
-        if str(path).endswith("locked"):
+        if str(path).rstrip("/").endswith("locked") and lock.exists():
             raise PermissionError(13, "Permission denied", str(path))
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    told: list[str] = []
-    assert [film.path for film in find_films(["in"], [], Path("out"), told.append)] == ["in/a.mp4"]
-    assert told == ["in/locked cannot be read: Permission denied."]
+    return lock
+
+
+@pytest.mark.usefixtures("locked")
+@pytest.mark.parametrize("given", ["in", "in/**/*.mp4", "in/*/*.mp4", "in/**", "i*", "in/locked/*.mp4"])
+def test_a_folder_that_cannot_be_read_is_told_of(given: str) -> None:
+    held = find_films([given, "in/a.mp4"], [], Path("out"))
+    assert [film.path for film in held.films] == ["in/a.mp4"]
+    assert (held.unread, held.barren) == ({"in/locked": "Permission denied"}, [])
+    assert find_films([given, "in/a.mp4"], [], Path("in/locked")).unread.keys() <= {"in/locked"}
 
 
 def test_lists_hold_any_name() -> None:
@@ -581,6 +603,81 @@ class TestDoneAndAgain:
         run = Run("missing.mp4", "a.mp4")
         assert run.totals.failed == (("missing.mp4", "there is no such file"),)
         assert run.made == ["a.color.mp4"]
+
+    def test_inputs_without_films_are_told_of(self, here: Path) -> None:
+        touch(here / "a.mp4")
+        (here / "in").mkdir()
+        run = Run("a.mp4", "in", "tpaes/*.mp4")
+        words = ["in holds no films.", "tpaes/*.mp4 holds no films."]
+        assert run.notices == [(None, sentence) for sentence in words]
+        assert run.report["notices"] == words
+        assert run.counts == {"done": 1}
+
+    @pytest.mark.usefixtures("locked")
+    @pytest.mark.parametrize("given", ["in", "in/locked", "in/**/*.mp4"])
+    def test_a_folder_that_cannot_be_read_is_a_failure(self, given: str) -> None:
+        run = Run(given)
+        assert run.totals.failed == (("in/locked", "the folder cannot be read: Permission denied"),)
+        assert run.counts == {"failed": 1} | ({} if given == "in/locked" else {"done": 1})
+        assert run.report["results"][0] == {
+            "input": "in/locked",
+            "output": None,
+            "state": "failed",
+            "message": "the folder cannot be read: Permission denied",
+        }
+        assert run.notices == []
+
+    def test_watching_tells_once_of_what_is_not_there_yet(
+        self, here: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (here / "in").mkdir()
+        events: list[Event] = []
+        reports: list[Any] = []
+        look = loop._Batch._look
+
+        def step(batch: Any) -> None:
+            path = here / "out/report.json"
+            reports.append(json.loads(path.read_text()) if path.exists() else None)
+            if len(reports) == 3:
+                touch(here / "in/a.mp4")
+                touch(here / "tapes/b.mp4")
+            if len(reports) == 8:
+                raise KeyboardInterrupt
+            look(batch)
+
+        monkeypatch.setattr(loop._Batch, "_look", step)
+        batch = BatchOptions(output=Path("out"), inputs=("in", "tapes", "c*"), watch=0.01)
+        with pytest.raises(KeyboardInterrupt):
+            color_films(batch, OPTIONS, events.append)
+        words = ["in holds no films yet.", "c* holds no films yet.", "tapes is not there yet."]
+        assert [e.facts["message"] for e in events if e.kind == "notice"] == words
+        assert reports[1]["notices"] == words
+        assert reports[7]["notices"] == ["c* holds no films yet."]
+        assert [r["state"] for r in reports[7]["results"]] == ["done", "done"]
+
+    def test_watching_looks_again_whether_a_folder_can_be_read(
+        self, locked: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        reports: list[Any] = []
+        look = loop._Batch._look
+
+        def step(batch: Any) -> None:
+            path = Path("out/report.json")
+            reports.append(json.loads(path.read_text()) if path.exists() else None)
+            if len(reports) == 4:
+                locked.unlink()
+            if len(reports) == 9:
+                raise KeyboardInterrupt
+            look(batch)
+
+        monkeypatch.setattr(loop._Batch, "_look", step)
+        with pytest.raises(KeyboardInterrupt):
+            Run(watch=0.01)
+        assert [r["state"] for r in reports[3]["results"]] == ["failed", "done"]
+        assert {r["input"]: r["state"] for r in reports[8]["results"]} == {
+            "in/a.mp4": "done",
+            "in/locked/b.mp4": "done",
+        }
 
     def test_no_film_at_all_is_an_error(self, here: Path) -> None:
         (here / "in").mkdir()

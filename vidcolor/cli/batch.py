@@ -89,9 +89,9 @@ def command(
     and patterns, hidden and unfinished files, results of vidcolor's and what does not end as a film does
     are passed over.
 
-    A film that fails is named at the end, and in report.json in DIR, and does not stop the others. The
-    same command again colours what is missing or has failed, and again what has changed or is now asked
-    for with other options.
+    A film that fails or a folder that cannot be read is named at the end, and in report.json in DIR, and
+    does not stop the others. The same command again colours what is missing or has failed, and again what
+    has changed or is now asked for with other options.
 
     With several devices, as in "--device cuda:0,cuda:1", the jobs take them in turn. With --watch, films
     that appear are coloured once they have not changed from one look to the next.

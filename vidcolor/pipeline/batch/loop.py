@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from vidcolor.errors import InputError, OutputError, VidcolorError
-from vidcolor.pipeline.batch.films import NO_FILE, Film, Stamp, alike, find_films, names_for
+from vidcolor.pipeline.batch.films import NO_FILE, Film, Found, Stamp, alike, find_films, names_for
 from vidcolor.pipeline.batch.journal import Journal, Record
 from vidcolor.pipeline.batch.report import Entry, Totals, refuse_report, write_report
 from vidcolor.pipeline.batch.settings import changed, check, digest, settings_of
@@ -107,7 +107,11 @@ class _Batch:
         self.at_work: set[str] = set()
         self.seen: dict[str, Stamp] = {}
         self.handled: dict[str, Stamp] = {}
+        self.notices: list[str] = []
+        """What there was to say of the inputs at the last look."""
         self.noticed: set[str] = set()
+        self.unread: set[str] = set()
+        """Real paths of the folders that could not be read at the last look."""
         self.frames = 0
         """As in :class:`Totals`."""
         self.reported: str | None = None
@@ -153,14 +157,35 @@ class _Batch:
 
     def _look(self) -> None:
         """Puts films in the queue that are there, whole, and not done."""
-        films = find_films(self.batch.inputs, self.batch.listed, self.batch.output, self._notice_once)
-        watching = self.batch.watch is not None
-        if not films and not watching:
+        found = find_films(self.batch.inputs, self.batch.listed, self.batch.output)
+        films, watching = found.films, self.batch.watch is not None
+        if not films and not found.unread and not watching:
             raise InputError("The inputs hold no films.")
         self.names.spare({film.real for film in films})
+        self._look_at_what_is_not_there(found)
         kept = len([film for film in films if self._plan(film, watching)])
         if not watching:
             self.tell(Event("found", None, {"films": len(films), "kept": kept, "waiting": len(self.waiting)}))
+
+    def _look_at_what_is_not_there(self, found: Found) -> None:
+        """Takes down which inputs hold no films, and which folders cannot be read; both may change."""
+        if self.batch.watch is None:
+            notices = [f"{given} holds no films." for given in found.barren]
+        else:
+            missing = [film for film in found.films if not os.path.lexists(film.path)]
+            notices = [f"{given} holds no films yet." for given in found.barren]
+            notices += [f"{film.path} is not there yet." for film in missing if film.real not in self.handled]
+        for sentence in notices:
+            self._notice_once(sentence)
+        unread = {os.path.realpath(path): (path, why) for path, why in found.unread.items()}
+        if notices != self.notices or unread.keys() != self.unread:
+            self.reported = None
+        for real in self.unread - unread.keys():
+            del self.entries[real]
+        for real in unread.keys() - self.unread:
+            path, why = unread[real]
+            self._fail(Film(path, real, PurePath()), None, f"the folder cannot be read: {why}")
+        self.notices, self.unread = notices, set(unread)
 
     def _plan(self, film: Film, watching: bool) -> bool:
         """Decides about one film; whether it was done before."""
@@ -337,7 +362,7 @@ class _Batch:
     def _report(self, state: str) -> Totals:
         entries = list(self.entries.values())
         totals = Totals.of(entries, self.frames, time.perf_counter() - self.started)
-        write_report(self.batch.output, state, self.settings, entries, totals)
+        write_report(self.batch.output, state, self.settings, entries, self.notices, totals)
         self.reported = state
         return totals
 

@@ -25,7 +25,7 @@ State = Literal["waiting", "running", "done", "kept", "failed"]
 
 @dataclass(slots=True)
 class Entry:
-    """A film and what became of it."""
+    """A film and what became of it, or a folder that could not be looked into."""
 
     source: str
     output: str | None
@@ -91,11 +91,22 @@ def _is_report(path: Path) -> bool:
 
 
 def write_report(
-    folder: Path, state: str, settings: dict[str, Any], entries: list[Entry], totals: Totals
+    folder: Path,
+    state: str,
+    settings: dict[str, Any],
+    entries: list[Entry],
+    notices: list[str],
+    totals: Totals,
 ) -> None:
     """Writes the report of a batch, aside and renamed.
 
-    ``state`` is "running" (or killed meanwhile), "watching", "finished", "stopped" or "failed" (as a whole).
+    Args:
+        folder: where it is written.
+        state: "running" (or killed meanwhile), "watching", "finished", "stopped" or "failed" (as a whole).
+        settings: as :func:`~vidcolor.pipeline.batch.settings.settings_of` says them.
+        entries: the films.
+        notices: what there was to say that is of no single film.
+        totals: of the entries.
 
     Raises:
         OutputError: it cannot be written.
@@ -104,6 +115,7 @@ def write_report(
         "vidcolor": __version__,
         "state": state,
         **totals.to_dict(),
+        "notices": notices,
         "settings": settings,
         "results": [entry.to_dict() for entry in entries],
     }
