@@ -141,7 +141,7 @@ class TestWhatItSays:
 
     def test_where_there_was_nothing_to_do(self, capsys: Capture) -> None:
         reporter = BatchReporter(bar=False, quiet=False, events=False, debug=False)
-        reporter.tell(Event("summary", None, {"state": "failed", "totals": Totals.of([], 0.1)}))
+        reporter.tell(Event("summary", None, {"state": "failed", "totals": Totals.of([], 0, 0.1)}))
         assert capsys.readouterr().err == ""
 
     def test_quietly(self, capsys: Capture) -> None:

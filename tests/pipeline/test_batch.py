@@ -20,7 +20,7 @@ from tests.clips import decode_pts, make_clip, packets
 from vidcolor.errors import InputError, ModelError, OutputError, UsageError
 from vidcolor.models import create_model, resolve_model, save_weights, weights
 from vidcolor.pipeline.batch import loop
-from vidcolor.pipeline.batch.films import Film, Stamp, find_films, names_for, read_list
+from vidcolor.pipeline.batch.films import NO_FILE, Film, Stamp, find_films, names_for, read_list
 from vidcolor.pipeline.batch.journal import Journal, Record
 from vidcolor.pipeline.batch.loop import BatchOptions, Event, color_films
 from vidcolor.pipeline.batch.settings import changed, check, digest, settings_of
@@ -44,8 +44,9 @@ def touch(path: Path, text: str = "film") -> Path:
 
 def found(*inputs: str, listed: tuple[str, ...] = (), output: str = "out") -> dict[str, str]:
     """Path -> place."""
-    films = find_films(inputs, listed, Path(output), lambda sentence: pytest.fail(sentence))
-    return {film.path: film.place.as_posix() for film in films}
+    held = find_films(inputs, listed, Path(output))
+    assert (held.barren, held.unread) == ([], {})
+    return {film.path: film.place.as_posix() for film in held.films}
 
 
 @pytest.fixture
@@ -105,20 +106,41 @@ def test_results_are_no_films(here: Path) -> None:
     assert list(found("in", output="in")) == ["in/a.mp4", "in/out/a.mkv", "in/out/sub/b.mkv"]
 
 
-def test_a_folder_that_cannot_be_read_is_told_of(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inputs_that_hold_no_film_are_told_of(here: Path) -> None:
+    for name in ("in/a.mp4", "notes/a.txt", "results/a.color.mp4"):
+        touch(here / name)
+    (here / "[x]").mkdir()
+    given = ("in", "notes", "in/*.mp4", "tpaes/*.mp4", "results", "[x]", "in/**/*.avi", "missing.mp4")
+    held = find_films(given, ["notes/", "in"], Path("out"))
+    assert [film.path for film in held.films] == ["in/a.mp4", "missing.mp4"]
+    assert held.barren == ["notes", "tpaes/*.mp4", "results", "[x]", "in/**/*.avi", "notes/"]
+    assert held.unread == {}
+
+
+@pytest.fixture
+def locked(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A film in a folder that cannot be read, by root neither, while a file "lock" is there."""
     touch(here / "in/a.mp4")
     touch(here / "in/locked/b.mp4")
+    lock = touch(here / "lock")
     scandir = os.scandir
 
     def refuse(path: Any) -> Any:
-        if str(path).endswith("locked"):
+        if str(path).rstrip("/").endswith("locked") and lock.exists():
             raise PermissionError(13, "Permission denied", str(path))
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    told: list[str] = []
-    assert [film.path for film in find_films(["in"], [], Path("out"), told.append)] == ["in/a.mp4"]
-    assert told == ["in/locked cannot be read: Permission denied."]
+    return lock
+
+
+@pytest.mark.usefixtures("locked")
+@pytest.mark.parametrize("given", ["in", "in/**/*.mp4", "in/*/*.mp4", "in/**", "i*", "in/locked/*.mp4"])
+def test_a_folder_that_cannot_be_read_is_told_of(given: str) -> None:
+    held = find_films([given, "in/a.mp4"], [], Path("out"))
+    assert [film.path for film in held.films] == ["in/a.mp4"]
+    assert (held.unread, held.barren) == ({"in/locked": "Permission denied"}, [])
+    assert find_films([given, "in/a.mp4"], [], Path("in/locked")).unread.keys() <= {"in/locked"}
 
 
 def test_lists_hold_any_name() -> None:
@@ -148,13 +170,18 @@ def record(output: str = "a.mkv", **changes: Any) -> Record:
 
 
 def test_a_journal_comes_back(tmp_path: Path) -> None:
-    odd = record(os.fsdecode(b"caf\xe9\n.mkv"), state="failed", facts={"message": "so"}, ours=False)
+    odd = record(os.fsdecode(b"caf\xe9\n.mkv"), state="failed", facts={"message": "so"}, result=Stamp(1, 2))
     with Journal(tmp_path) as journal:
         journal.know("d1", {"crf": 20})
         for one in (record(state="started"), record(), odd):
             journal.add(one)
     with Journal(tmp_path) as journal:
         assert journal.records == {"a.mkv": record(), odd.output: odd}
+        assert journal.done == {"a.mkv": record()}
+        journal.add(record(state="failed"))
+    with Journal(tmp_path) as journal:
+        assert journal.records["a.mkv"] == record(state="failed")
+        assert journal.done == {"a.mkv": record()}
         assert journal.settings == {"d1": {"crf": 20}}
 
 
@@ -258,8 +285,9 @@ class Pretended:
     tasks: list[Task] = []  # noqa: RUF012
     before_done: Callable[[Task], None] = staticmethod(lambda task: None)
 
-    def __init__(self, jobs: int, devices: Any) -> None:
+    def __init__(self, jobs: int, devices: Any, last_word: Callable[[Any, Stamp], bool]) -> None:
         self._jobs: list[tuple[Any, Task]] = []
+        self._last_word = last_word
 
     @classmethod
     def __class_getitem__(cls, _: Any) -> type[Pretended]:
@@ -286,11 +314,14 @@ class Pretended:
         for job, task in self._jobs:
             self.before_done(task)
             text = Path(task.source).read_text()
-            if text == "bad":
-                yield job, Message("failed", {"message": "it is bad"})
+            made = Path(task.output).with_name(".made")
+            made.write_text(text)
+            if text == "bad" or not self._last_word(job, Stamp.of(made) or NO_FILE):
+                yield job, Message("failed", {"message": f"it is {text}"})
             else:
-                Path(task.output).write_text(text)
-                yield job, Message("done", {"frames": 2, "seconds": 1.0, "fps": 2.0, "output": task.output})
+                made.rename(task.output)
+                facts = {"frames": 2, "kept": 0, "seconds": 1.0, "fps": 2.0, "output": task.output}
+                yield job, Message("done", facts)
         self._jobs = []
 
 
@@ -314,6 +345,18 @@ class Run:
         self.counts = {state: count for state, count in self.totals.counts.items() if count}
         self.notices = [(e.source, e.facts["message"]) for e in self.events if e.kind == "notice"]
         self.report = json.loads((out / "report.json").read_text())
+
+
+def stopped(owner: type, name: str) -> None:
+    """A batch that ends where a method is called."""
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, name, stop)
+        with pytest.raises(KeyboardInterrupt):
+            Run()
 
 
 @pytest.mark.usefixtures("pretended")
@@ -411,6 +454,112 @@ class TestDoneAndAgain:
         touch(film, "good again")
         assert Run().made == ["a.color.mp4"]
 
+    @pytest.mark.parametrize("restart", [False, True])
+    def test_a_film_put_where_a_result_was_is_left_alone(self, here: Path, restart: bool) -> None:
+        touch(here / "in/a.mp4")
+        Run()
+        own = touch(here / "out/a.color.mp4", "by hand")
+        assert Run().counts == {"kept": 1}
+        other = replace(OPTIONS, saturation=0.5)
+        for _ in range(2):
+            run = Run(options=other, restart=restart)
+            words = "out/a.color.mp4 is not the file that a batch made; give -y to overwrite it"
+            assert run.totals.failed == (("in/a.mp4", words),)
+            assert (run.made, run.notices, own.read_text()) == ([], [], "by hand")
+        assert Run(options=replace(other, overwrite=True)).made == ["a.color.mp4"]
+        assert Run(options=OPTIONS).made == ["a.color.mp4"]
+
+    def test_a_film_put_there_after_a_stop_is_left_alone(self, here: Path) -> None:
+        touch(here / "in/a.mp4")
+        stopped(Pretended, "before_done")
+        own = touch(here / "out/a.color.mp4", "by hand")
+        assert "no batch made it" in Run().totals.failed[0][1]
+        assert own.read_text() == "by hand"
+
+    def test_a_result_that_was_there_before_a_stop_stays_ours(self, here: Path) -> None:
+        film = touch(here / "in/a.mp4")
+        Run()
+        touch(film, "another")
+        stopped(Pretended, "before_done")
+        assert Run().made == ["a.color.mp4"]
+        assert (here / "out/a.color.mp4").read_text() == "another"
+
+    def test_a_film_put_there_meanwhile_is_left_alone(
+        self, here: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        touch(here / "in/a.mp4")
+        by_hand = staticmethod(lambda task: touch(here / "out/a.color.mp4", "by hand"))
+        with monkeypatch.context() as patch:
+            patch.setattr(Pretended, "before_done", by_hand)
+            assert Run().counts == {"failed": 1}
+        assert "no batch made it" in Run().totals.failed[0][1]
+        assert (here / "out/a.color.mp4").read_text() == "by hand"
+
+    def test_a_result_whose_batch_died_before_it_said_so_is_ours(self, here: Path) -> None:
+        touch(here / "in/a.mp4")
+        stopped(loop._Batch, "_take")
+        assert (here / "out/a.color.mp4").exists()
+        assert Run().made == ["a.color.mp4"]
+
+    def test_a_journal_of_an_earlier_vidcolor_says_whose_a_result_is(self, here: Path) -> None:
+        touch(here / "in/a.mp4")
+        Run()
+        path = here / "out/.vidcolor-batch.jsonl"
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        old = [{n: v for n, v in line.items() if n != "result"} for line in lines]
+        path.write_text("".join(json.dumps({**line, "ours": True}) + "\n" for line in old))
+        assert Run().counts == {"kept": 1}
+        assert Run(options=replace(OPTIONS, saturation=0.5)).made == ["a.color.mp4"]
+
+    def test_a_result_that_other_options_failed_to_replace_is_kept(self, here: Path) -> None:
+        film = touch(here / "in/a.mp4", "good")
+        when = film.stat().st_mtime_ns
+        Run()
+        touch(film, "bad")
+        assert Run(options=replace(OPTIONS, saturation=0.5)).counts == {"failed": 1}
+        touch(film, "good")
+        os.utime(film, ns=(when, when))
+        assert Run().counts == {"kept": 1}
+        assert Run(restart=True).made == ["a.color.mp4"]
+
+    @pytest.mark.parametrize("text", ['{"my": "accounts"}', "", '{"vidcolor": "films to colour"}'])
+    def test_a_report_that_no_batch_wrote_is_left_alone(self, here: Path, text: str) -> None:
+        touch(here / "in/a.mp4")
+        own = touch(here / "out/report.json", text)
+        with pytest.raises(OutputError, match=r"out/report\.json exists, and no batch wrote it; give -y"):
+            Run()
+        assert (own.read_text(), list((here / "out").iterdir())) == (text, [own])
+        assert Run(options=replace(OPTIONS, overwrite=True)).counts == {"done": 1}
+        assert Run().counts == {"kept": 1}
+
+    def test_a_folder_named_as_the_report_is_found_first(self, here: Path) -> None:
+        touch(here / "in/a.mp4")
+        (here / "out/report.json").mkdir(parents=True)
+        with pytest.raises(OutputError, match="no batch wrote it"):
+            Run()
+        assert Pretended.tasks == []
+
+    @pytest.mark.parametrize("watch", [None, 0.01])
+    def test_while_it_runs_the_report_says_so(
+        self, here: Path, monkeypatch: pytest.MonkeyPatch, watch: float | None
+    ) -> None:
+        for name in ("a.mp4", "b.mp4"):
+            touch(here / "in" / name)
+        Run()
+        touch(here / "in/b.mp4", "another")
+        seen: list[dict[str, Any]] = []
+
+        def look(task: Task) -> None:
+            seen.append(json.loads((here / "out/report.json").read_text()))
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Pretended, "before_done", staticmethod(look))
+        with pytest.raises(KeyboardInterrupt):
+            Run(watch=watch)
+        assert seen[0]["state"] == "running"
+        assert [r["state"] for r in seen[0]["results"]] == ["kept", "waiting"]
+        assert json.loads((here / "out/report.json").read_text())["state"] == "stopped"
+
     def test_names_that_clash_are_told_apart_and_stay(self, here: Path) -> None:
         for name in ("x/a.avi", "x/a.flv", "y/a.avi", "y/A.AVI"):
             touch(here / name)
@@ -454,6 +603,81 @@ class TestDoneAndAgain:
         run = Run("missing.mp4", "a.mp4")
         assert run.totals.failed == (("missing.mp4", "there is no such file"),)
         assert run.made == ["a.color.mp4"]
+
+    def test_inputs_without_films_are_told_of(self, here: Path) -> None:
+        touch(here / "a.mp4")
+        (here / "in").mkdir()
+        run = Run("a.mp4", "in", "tpaes/*.mp4")
+        words = ["in holds no films.", "tpaes/*.mp4 holds no films."]
+        assert run.notices == [(None, sentence) for sentence in words]
+        assert run.report["notices"] == words
+        assert run.counts == {"done": 1}
+
+    @pytest.mark.usefixtures("locked")
+    @pytest.mark.parametrize("given", ["in", "in/locked", "in/**/*.mp4"])
+    def test_a_folder_that_cannot_be_read_is_a_failure(self, given: str) -> None:
+        run = Run(given)
+        assert run.totals.failed == (("in/locked", "the folder cannot be read: Permission denied"),)
+        assert run.counts == {"failed": 1} | ({} if given == "in/locked" else {"done": 1})
+        assert run.report["results"][0] == {
+            "input": "in/locked",
+            "output": None,
+            "state": "failed",
+            "message": "the folder cannot be read: Permission denied",
+        }
+        assert run.notices == []
+
+    def test_watching_tells_once_of_what_is_not_there_yet(
+        self, here: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (here / "in").mkdir()
+        events: list[Event] = []
+        reports: list[Any] = []
+        look = loop._Batch._look
+
+        def step(batch: Any) -> None:
+            path = here / "out/report.json"
+            reports.append(json.loads(path.read_text()) if path.exists() else None)
+            if len(reports) == 3:
+                touch(here / "in/a.mp4")
+                touch(here / "tapes/b.mp4")
+            if len(reports) == 8:
+                raise KeyboardInterrupt
+            look(batch)
+
+        monkeypatch.setattr(loop._Batch, "_look", step)
+        batch = BatchOptions(output=Path("out"), inputs=("in", "tapes", "c*"), watch=0.01)
+        with pytest.raises(KeyboardInterrupt):
+            color_films(batch, OPTIONS, events.append)
+        words = ["in holds no films yet.", "c* holds no films yet.", "tapes is not there yet."]
+        assert [e.facts["message"] for e in events if e.kind == "notice"] == words
+        assert reports[1]["notices"] == words
+        assert reports[7]["notices"] == ["c* holds no films yet."]
+        assert [r["state"] for r in reports[7]["results"]] == ["done", "done"]
+
+    def test_watching_looks_again_whether_a_folder_can_be_read(
+        self, locked: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        reports: list[Any] = []
+        look = loop._Batch._look
+
+        def step(batch: Any) -> None:
+            path = Path("out/report.json")
+            reports.append(json.loads(path.read_text()) if path.exists() else None)
+            if len(reports) == 4:
+                locked.unlink()
+            if len(reports) == 9:
+                raise KeyboardInterrupt
+            look(batch)
+
+        monkeypatch.setattr(loop._Batch, "_look", step)
+        with pytest.raises(KeyboardInterrupt):
+            Run(watch=0.01)
+        assert [r["state"] for r in reports[3]["results"]] == ["failed", "done"]
+        assert {r["input"]: r["state"] for r in reports[8]["results"]} == {
+            "in/a.mp4": "done",
+            "in/locked/b.mp4": "done",
+        }
 
     def test_no_film_at_all_is_an_error(self, here: Path) -> None:
         (here / "in").mkdir()
@@ -505,10 +729,38 @@ class TestDoneAndAgain:
         assert made[10] == made[12] == [whole, growing, whole]
         report = json.loads((here / "out/report.json").read_text())
         assert report["state"] == "stopped"
+        assert report["frames"] == 2 * 3
         assert {r["input"]: r["state"] for r in report["results"]} == {
             "in/whole.mp4": "done",
             "in/growing.mp4": "done",
         }
+
+    @pytest.mark.parametrize("folder", [False, True])
+    def test_watching_makes_again_a_result_that_was_removed(
+        self, here: Path, monkeypatch: pytest.MonkeyPatch, folder: bool
+    ) -> None:
+        touch(here / "in/a.mp4")
+        looks = 0
+        look = loop._Batch._look
+
+        def step(batch: Any) -> None:
+            nonlocal looks
+            looks += 1
+            if looks == 5 and folder:  # as when its disk is taken away
+                (here / "out").rename(here / "away")
+            elif looks == 5:
+                (here / "out/a.color.mp4").unlink()
+            if looks == 10 and folder:
+                (here / "away").rename(here / "out")
+            if looks == 10:
+                raise KeyboardInterrupt
+            look(batch)
+
+        monkeypatch.setattr(loop._Batch, "_look", step)
+        with pytest.raises(KeyboardInterrupt):
+            Run(watch=0.01)
+        assert (here / "out/a.color.mp4").exists()
+        assert len(Pretended.tasks) == (1 if folder else 2)
 
 
 # --- real processes ---
@@ -622,6 +874,29 @@ def test_a_worker_with_a_stage_left_behind_does_not_abort() -> None:
     assert run.stdout + run.stderr == ""
 
 
+@pytest.mark.parametrize("parts", [True, False])
+def test_a_finished_film_takes_its_name_only_where_it_may(tmp_path: Path, parts: bool) -> None:
+    film = make_clip(tmp_path / "a.mkv", frames=6)
+    target = touch(tmp_path / "out/a.color.mkv", "by hand")
+    asked: list[tuple[str, Stamp]] = []
+
+    def last_word(job: str, finished: Stamp) -> bool:
+        asked.append((job, finished))
+        return job == "second"
+
+    options = replace(OPTIONS, overwrite=True, parts=parts)
+    with Workers[str](1, ["cpu"], last_word) as workers:
+        workers.give("first", Task(str(film), str(target), options))
+        [(_, message)] = until_over(workers)
+        assert "has appeared meanwhile and was left alone" in message.facts["message"]
+        assert target.read_text() == "by hand"
+        assert len(decode_pts(tmp_path / "out/a.color-1.mkv")) == 6
+        workers.give("second", Task(str(film), str(target), options))
+        assert [m.kind for _, m in until_over(workers)] == ["done"]
+    assert [job for job, _ in asked] == ["first", "second"]
+    assert asked[1][1] == Stamp.of(target)
+
+
 @pytest.mark.parametrize("codec", ["ffv1", "libx264"])
 def test_two_jobs_make_what_one_run_makes(tmp_path: Path, codec: str) -> None:
     (tmp_path / "in").mkdir()
@@ -653,7 +928,8 @@ def test_a_film_goes_on_where_a_batch_was_stopped(here: Path) -> None:
         colorize(source, "out/a.color.mkv", options, progress=stop)
     told: list[Event] = []
     batch = BatchOptions(output=Path("out"), inputs=("in",))
-    color_films(batch, options, told.append)
+    totals = color_films(batch, options, told.append)
+    assert totals.frames == 48 - 20
     notices = [event.facts["message"] for event in told if event.kind == "notice"]
     assert notices == ["20 frames were done by an earlier run; it goes on from there."]
     assert len(decode_pts(here / "out/a.color.mkv")) == 48

@@ -73,7 +73,7 @@ def _is_number(text: str) -> bool:
     help=f"Look for new films every so often, until Ctrl-C.  [every {_WATCH_S} s when not said]",
 )
 @click.option("--restart", is_flag=True, help="Colour again what is done.")
-@click.option("-y", "--yes", is_flag=True, help="Overwrite files in DIR that no batch made.")
+@click.option("-y", "--yes", is_flag=True, help="Overwrite files in DIR that no batch made, report.json too.")
 @coloring_options
 @encoding_options
 @progress_option
@@ -89,9 +89,9 @@ def command(
     and patterns, hidden and unfinished files, results of vidcolor's and what does not end as a film does
     are passed over.
 
-    A film that fails is named at the end, and in report.json in DIR, and does not stop the others. The
-    same command again colours what is missing or has failed, and again what has changed or is now asked
-    for with other options.
+    A film that fails or a folder that cannot be read is named at the end, and in report.json in DIR, and
+    does not stop the others. The same command again colours what is missing or has failed, and again what
+    has changed or is now asked for with other options.
 
     With several devices, as in "--device cuda:0,cuda:1", the jobs take them in turn. With --watch, films
     that appear are coloured once they have not changed from one look to the next.

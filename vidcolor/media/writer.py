@@ -80,6 +80,7 @@ class VideoWriter:
         begin: Fraction = Fraction(0),
         folder: Path | None = None,
         notify: Callable[[str], None] = lambda sentence: None,
+        last_word: Callable[[Path], bool] | None = None,
     ) -> None:
         """Opens the encoder and writes the file's header.
 
@@ -99,12 +100,14 @@ class VideoWriter:
             begin: the film's beginning on the clock of the frames, in seconds, as the reader says it.
             folder: where the temporary file is made, on the same disk; None: beside the result.
             notify: gets one sentence for each thing the user should know.
+            last_word: asked of the finished file before it takes its name: whether it may replace what has
+                that name by then; None: as ``overwrite`` says.
 
         Raises:
             UsageError: an option is unknown or does not fit the others.
             OutputError: the file exists already, or its place cannot be written to.
         """
-        self._notify = notify
+        self._notify, self._last_word = notify, last_word
         self._video = video
         self._container_name = container_format(path)
         self._entry = self._choose_encoder(path, codec)
@@ -248,6 +251,8 @@ class VideoWriter:
                 self._copier.finish()
                 self._end_container()
                 self._mend_aspect()
+            if self._last_word is not None:
+                self._target.overwrite = self._last_word(self._target.temporary)
         except BaseException:
             self.abort()
             raise

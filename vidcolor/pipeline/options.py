@@ -178,6 +178,7 @@ class Summary:
         return {
             "output": str(self.output),
             "frames": self.frames,
+            "kept": self.kept,
             "seconds": round(self.seconds, 3),
             "fps": round(self.fps, 3),
             "left_out": list(self.left_out),

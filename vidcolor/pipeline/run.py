@@ -42,6 +42,7 @@ def colorize(
     *,
     notify: Callable[[str], None] | None = None,
     progress: Callable[[Progress], None] | None = None,
+    last_word: Callable[[Path], bool] | None = None,
     **changes: Any,
 ) -> Summary:
     """Colours a film.
@@ -53,6 +54,7 @@ def colorize(
         options: how; the defaults when None.
         notify: called with each notice, one sentence.
         progress: called after each frame written.
+        last_word: as for :class:`~vidcolor.media.writer.VideoWriter`.
         **changes: single options, by the names of :class:`RunOptions` or :class:`EncoderOptions`.
 
     Returns:
@@ -78,7 +80,7 @@ def colorize(
 
         with (
             _working(target, source, reader, options, note) as work,
-            _writer(target, reader, video, options, loaded.label, note, work) as writer,
+            _writer(target, reader, video, options, loaded.label, note, last_word, work) as writer,
         ):
             coloring = Coloring(colorist, video, writer, options, film.references, persons)
             if work is not None:
@@ -174,6 +176,7 @@ def _writer(
     options: RunOptions,
     model: str,
     notify: Callable[[str], None],
+    last_word: Callable[[Path], bool] | None,
     work: WorkFolder | None,
 ) -> VideoWriter:
     encoder = options.encoder
@@ -193,4 +196,5 @@ def _writer(
         end=options.end,
         folder=None if work is None else work.path,
         notify=notify,
+        last_word=last_word,
     )

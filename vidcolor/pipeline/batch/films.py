@@ -5,15 +5,15 @@ from __future__ import annotations
 import glob
 import os
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from vidcolor.errors import InputError
 from vidcolor.media.endings import FILMS
 from vidcolor.pipeline.names import default_output, fitted
 
-__all__ = ["Film", "Stamp", "alike", "find_films", "names_for", "read_list"]
+__all__ = ["NO_FILE", "Film", "Found", "Stamp", "alike", "find_films", "names_for", "read_list"]
 
 _MADE = ".color"
 """What ``default_output`` puts between a name and its ending."""
@@ -40,6 +40,10 @@ class Stamp:
         return cls(found.st_size, found.st_mtime_ns)
 
 
+NO_FILE = Stamp(-1, -1)
+"""What no file has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Film:
     """One film to colour."""
@@ -50,6 +54,18 @@ class Film:
     """Absolute and without links: the same for one file, however it was named."""
     place: PurePath
     """Where it lay below the folder that was named, with its own name."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What inputs hold."""
+
+    films: list[Film] = field(default_factory=list)
+    """Each once, in an order that is the same everywhere."""
+    barren: list[str] = field(default_factory=list)
+    """Folders and patterns that hold no film, though all of them could be read."""
+    unread: dict[str, str] = field(default_factory=dict)
+    """Folders that cannot be read, and why."""
 
 
 def read_list(data: bytes) -> list[str]:
@@ -65,10 +81,8 @@ def read_list(data: bytes) -> list[str]:
     return [os.fsdecode(line) for line in lines if line]
 
 
-def find_films(
-    inputs: Sequence[str], listed: Sequence[str], output: Path, notify: Callable[[str], None]
-) -> list[Film]:
-    """All films that are named, each once, in an order that is the same everywhere.
+def find_films(inputs: Sequence[str], listed: Sequence[str], output: Path) -> Found:
+    """All films that are named.
 
     In folders: what ends as films do, without what is hidden, unfinished, or made by vidcolor. A file that
     is named itself may be called anything, and need not be there.
@@ -77,28 +91,31 @@ def find_films(
         inputs: files, folders and patterns, as a shell's but with ``**`` for any folders.
         listed: files and folders.
         output: the folder results go to; nothing in it is taken for a film unless it was named.
-        notify: gets a sentence for each folder that cannot be read.
     """
     home = os.path.realpath(output)
-    found: dict[str, Film] = {}
-    for given in inputs:
-        is_pattern = glob.has_magic(given) and not os.path.lexists(given)
-        for film in _matching(given, home, notify) if is_pattern else _named(given, home, notify):
-            found.setdefault(film.real, film)
-    for given in listed:
-        for film in _named(given, home, notify):
-            found.setdefault(film.real, film)
-    return list(found.values())
+    found = Found()
+    films: dict[str, Film] = {}
+    for number, given in enumerate((*inputs, *listed)):
+        is_pattern = number < len(inputs) and glob.has_magic(given) and not os.path.lexists(given)
+        unread: dict[str, str] = {}
+        held = list((_matching if is_pattern else _named)(given, home, unread))
+        for film in held:
+            films.setdefault(film.real, film)
+        if not held and not unread:
+            found.barren.append(given)
+        found.unread |= unread
+    found.films = list(films.values())
+    return found
 
 
-def _named(given: str, home: str, notify: Callable[[str], None]) -> Iterator[Film]:
+def _named(given: str, home: str, unread: dict[str, str]) -> Iterator[Film]:
     if os.path.isdir(given):
-        yield from _below(given, given, home, notify)
+        yield from _below(given, given, home, unread)
     else:
         yield _film(given, PurePath(PurePath(given).name))
 
 
-def _matching(pattern: str, home: str, notify: Callable[[str], None]) -> Iterator[Film]:
+def _matching(pattern: str, home: str, unread: dict[str, str]) -> Iterator[Film]:
     """What a pattern matches, placed below the folder that the pattern names before its first mark."""
     plain = []
     for part in Path(pattern).parts[:-1]:
@@ -112,16 +129,31 @@ def _matching(pattern: str, home: str, notify: Callable[[str], None]) -> Iterato
         if os.path.isdir(path):
             # "**" matches folders too; what is in them is matched by itself.
             if not pattern.endswith(("**", "/")):
-                yield from _below(path, base, home, notify)
+                yield from _below(path, base, home, unread)
         elif _is_wanted(path, home, wanted) and not _within(os.path.realpath(path), home):
             yield _film(path, PurePath(os.path.relpath(path, base or ".")))
+    for path in _looked_into(pattern):
+        try:
+            os.scandir(path).close()
+        except OSError as error:  # which glob passes over
+            if not _within(os.path.realpath(path), home):
+                unread[os.path.normpath(path)] = str(error.strerror)
 
 
-def _below(folder: str, base: str, home: str, notify: Callable[[str], None]) -> Iterator[Film]:
-    """The films of a folder and its sub-folders, by path."""
+def _looked_into(pattern: str) -> Iterator[str]:
+    """The folders whose names a pattern is compared with."""
+    parts = Path(pattern).parts
+    for number, part in enumerate(parts):
+        if glob.has_magic(part):
+            above = os.path.join("", *parts[: number + (part == "**")], "")
+            yield from glob.glob(above, recursive=True) if above else ["."]
+
+
+def _below(folder: str, base: str, home: str, unread: dict[str, str]) -> Iterator[Film]:
+    """The films of a folder and its sub-folders, by path; ``unread`` gets those that cannot be read."""
 
     def cannot(error: OSError) -> None:
-        notify(f"{error.filename} cannot be read: {error.strerror}.")
+        unread[os.path.normpath(error.filename)] = str(error.strerror)
 
     # Who names the folder of the results, or one in it, means the films there.
     inside = _within(os.path.realpath(folder), home)

@@ -1,8 +1,8 @@
 """What a batch has done, kept in its output folder, so that the next start goes on from there.
 
-One JSON object a line, appended and synced before the next film begins; the last line of an output counts.
-A line that a crash cut short is passed over: its film is made again. The folder is
-locked, so that two batches never fill it at the same time.
+One JSON object a line, appended and synced before the next film begins; the last line of an output says how
+the last try ended, the last that is "done" what the result was made with. A line that a crash cut short is
+passed over: its film is made again. The folder is locked, so that two batches never fill it at the same time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NAME = ".vidcolor-batch.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of one output."""
+    """What is known of one output after a try to make it."""
 
     output: str
     """Its path below the output folder, with "/"."""
@@ -39,8 +39,9 @@ class Record:
     state: Literal["started", "done", "failed"]
     facts: dict[str, Any] = field(default_factory=dict)
     """Of a film that is done, its :class:`~vidcolor.pipeline.options.Summary`; of one that failed, why."""
-    ours: bool = True
-    """Whether a file of that name, where there is one, was made by a batch."""
+    result: Stamp | None = None
+    """A file of that name that is a batch's own: of a film that is done the one made (None: an earlier
+    vidcolor did not write it down); else the one there was, or that was about to take the name."""
 
 
 class Journal:
@@ -55,6 +56,9 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.records: dict[str, Record] = {}
+        """The last of each output."""
+        self.done: dict[str, Record] = {}
+        """The last of each output that is "done"."""
         self.settings: dict[str, dict[str, Any]] = {}
         self._folder = folder
         self._path = folder / _NAME
@@ -70,7 +74,7 @@ class Journal:
             if data and not data.endswith(b"\n"):
                 self._file.write(b"\n")
         for line in data.splitlines():
-            with suppress(ValueError, TypeError, KeyError):
+            with suppress(ValueError, TypeError, KeyError, AttributeError):
                 self._take(json.loads(line))
         return self
 
@@ -82,6 +86,11 @@ class Journal:
                 self._file.close()
         if self._lock is not None:
             os.close(self._lock)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is still in its folder; else the folder has gone, and not only what is missing in it."""
+        return os.path.isfile(self._path)
 
     def know(self, digest: str, settings: dict[str, Any]) -> None:
         """Writes down what a digest in records stands for."""
@@ -104,9 +113,14 @@ class Journal:
         if "digest" in line:
             self.settings[str(line["digest"])] = dict(line["settings"])
             return
-        record = Record(**{**line, "stamp": Stamp(**line["stamp"])})
+        result = line.get("result")
+        values = {name: value for name, value in line.items() if name != "ours"}  # of an earlier vidcolor
+        stamps = {"stamp": Stamp(**line["stamp"]), "result": None if result is None else Stamp(**result)}
+        record = Record(**{**values, **stamps})
         if record.state in ("started", "done", "failed"):
             self.records[str(record.output)] = record
+        if record.state == "done":
+            self.done[str(record.output)] = record
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -9,18 +9,20 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, Literal
 
 from vidcolor.errors import DeviceError, VidcolorError, in_words
+from vidcolor.pipeline.batch.films import NO_FILE, Stamp
 from vidcolor.pipeline.options import Progress, RunOptions
 from vidcolor.pipeline.prefetch import any_at_work
 
 __all__ = ["Message", "Task", "serve"]
 
-Kind = Literal["progress", "notice", "done", "failed"]
+Kind = Literal["progress", "notice", "finished", "done", "failed"]
 
 _REPORT_EVERY_S = 0.2
 
@@ -40,8 +42,8 @@ class Message:
 
     kind: Kind
     facts: dict[str, Any]
-    """Of "progress" and "done" what their ``to_dict`` says; else "message", and of a failure that nobody
-    foresaw its "traceback"."""
+    """Of "progress" and "done" what their ``to_dict`` says, of "finished" the file's :class:`Stamp`; else
+    "message", and of a failure that nobody foresaw its "traceback"."""
     last: bool = False
     """Whether the process ends after it."""
 
@@ -50,7 +52,8 @@ def serve(connection: Connection, number: int, threads: int | None) -> None:
     """Colours what comes in until nothing more comes.
 
     Args:
-        connection: gives :class:`Task`, takes :class:`Message`.
+        connection: gives :class:`Task`, takes :class:`Message`; what is "finished" waits for a bool,
+            whether it may replace what has its name.
         number: the worker's own, from 0; shares out the GPUs of "auto".
         threads: how many the network and OpenCV may use; None: as they like.
 
@@ -105,6 +108,13 @@ def _one(connection: Connection, number: int) -> bool:
         with lock:
             connection.send(Message(kind, facts, last))
 
+    def last_word(finished: Path) -> bool:
+        # The stamp stays when the file is renamed. A parent that is gone raises here: nothing takes a name
+        # that nobody has written down.
+        send("finished", asdict(Stamp.of(finished) or NO_FILE))
+        may_replace: bool = connection.recv()
+        return may_replace
+
     try:
         options = replace(task.options, device=_device(task.options, number))
         summary = colorize(
@@ -113,6 +123,7 @@ def _one(connection: Connection, number: int) -> bool:
             options,
             notify=lambda sentence: send("notice", {"message": sentence}),
             progress=_seldom(lambda progress: send("progress", progress.to_dict())),
+            last_word=last_word,
         )
     except VidcolorError as error:
         lost = isinstance(error, DeviceError)

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
@@ -14,6 +14,7 @@ from multiprocessing.context import SpawnProcess
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from vidcolor.pipeline.batch.films import Stamp
 from vidcolor.pipeline.batch.worker import Message, Task, serve
 
 __all__ = ["Workers"]
@@ -39,10 +40,14 @@ class Workers(Generic[Job]):
     Args:
         jobs: how many films are coloured at once.
         devices: handed out in turn.
+        last_word: told of each finished file before it takes its name; whether it may replace what has it.
+            None: it may.
     """
 
-    def __init__(self, jobs: int, devices: Sequence[str]) -> None:
-        self._devices = list(devices)
+    def __init__(
+        self, jobs: int, devices: Sequence[str], last_word: Callable[[Job, Stamp], bool] | None = None
+    ) -> None:
+        self._devices, self._last_word = list(devices), last_word
         self._slots: list[_Worker[Job] | None] = [None] * jobs
         self._leaving: list[_Worker[Job]] = []
         """Those that end by themselves."""
@@ -117,6 +122,12 @@ class Workers(Generic[Job]):
                     yield job, Message("failed", {"message": reason})
                 continue
             job = worker.job
+            if message.kind == "finished":
+                stamp = Stamp(**message.facts)
+                may = self._last_word is None or job is None or self._last_word(job, stamp)
+                with suppress(OSError):  # if it is dead by now, that shows when it is listened to
+                    worker.connection.send(may)
+                continue
             if message.kind in ("done", "failed"):
                 worker.job = None
             if message.last:  # whatever it were given now would be lost
