@@ -288,7 +288,7 @@ def test_a_clock_that_steps_back_a_little_is_caught_up_with() -> None:
     assert max(found - time for time, found in zip(told, given, strict=True)) <= 9
 
 
-def test_matrix_that_changes_is_told(tmp_path: Path) -> None:
+def test_range_or_matrix_that_changes_is_told(tmp_path: Path) -> None:
     shown = [("limited", "bt709"), ("full", "bt709"), ("full", "smpte170m")]
     plain = {"codec": "libx264", "format": "h264", "options": {"preset": "ultrafast"}, "frames": 4}
     whole = b""
@@ -297,70 +297,8 @@ def test_matrix_that_changes_is_told(tmp_path: Path) -> None:
         whole += part.read_bytes()
     (tmp_path / "whole.264").write_bytes(whole)
     notices = Reading(tmp_path / "whole.264").notices
-    assert any(said.startswith("4 frames of another matrix are taken for the first") for said in notices)
-    assert any(said.startswith("4 frames of another range converted to the film") for said in notices)
-    assert not any("another" in said for said in Reading(tmp_path / "0.264").notices)
-
-
-def in_range(codes: np.ndarray, wanted: str, bits: int, *, chroma: bool) -> np.ndarray:
-    """Codes of the other range in this one (H.273, 8.3)."""
-    unit, top = 2 ** (bits - 8), 2**bits - 1
-    swing, zero = (224 * unit, 128 * unit) if chroma else (219 * unit, 16 * unit)
-    if wanted == "full":
-        exact = (codes.astype(float) - zero) * top / swing + (zero if chroma else 0)
-    else:
-        exact = (codes.astype(float) - (zero if chroma else 0)) * swing / top + zero
-    return np.clip(np.floor(exact + 0.5), 0, top).astype(int)
-
-
-@pytest.mark.parametrize("first", ["limited", "full"])
-@pytest.mark.parametrize(
-    ("codec", "pix_fmt", "bits"),
-    [
-        *(("libx264", "yuv420p", 8), ("libx264", "yuv420p10le", 10), ("libx264", "yuv422p", 8)),
-        *(("libx265", "yuv420p", 8), ("libx265", "yuv420p10le", 10), ("libx265", "gray", 8)),
-    ],
-)
-def test_frames_of_the_other_range_are_brought_into_the_films(
-    tmp_path: Path, first: str, codec: str, pix_fmt: str, bits: int
-) -> None:
-    whole = b""
-    for kind in (first, "limited" if first == "full" else "full"):
-        tags = (kind, "bt709", None, None)
-        grey = pix_fmt == "gray"
-        clip = tmp_path / f"{kind}.ts"
-        part = make_clip(clip, codec=codec, pix_fmt=pix_fmt, color=tags, frames=6, colourful=not grey)
-        whole += part.read_bytes()
-    (tmp_path / "whole.ts").write_bytes(whole)
-    reading, raw = Reading(tmp_path / "whole.ts", chroma=True), decode_luma(tmp_path / "whole.ts")
-    # What a header says may be of frames further on; the result says it too.
-    wanted = reading.video.tags.range
-    assert wanted in ("limited", "full")
-    other = range(6, 12) if wanted == first else range(6)
-    for number, (frame, luma) in enumerate(zip(reading.frames, raw, strict=True)):
-        right = in_range(luma, wanted, bits, chroma=False) if number in other else luma
-        np.testing.assert_array_equal(frame.luma, right)
-    if pix_fmt != "gray":
-        early, late = reading.frames[3].chroma, reading.frames[9].chroma
-        assert early is not None
-        assert late is not None
-        kept, made = (early, late) if wanted == first else (late, early)
-        np.testing.assert_array_equal(made[0], in_range(kept[0], wanted, bits, chroma=True))
-        np.testing.assert_array_equal(made[1], in_range(kept[1], wanted, bits, chroma=True))
-    said = [notice for notice in reading.notices if "another" in notice]
-    since = "00:00:00.250" if wanted == first else "00:00:00.000"
-    assert said == [f"6 frames of another range converted to the film's, from {since}."]
-
-
-def test_what_a_decoder_says_of_every_film_is_no_change_of_range(tmp_path: Path) -> None:
-    """Of all ProRes it says that it is limited, whatever its file says."""
-    tags = ("full", "bt709", "bt709", "bt709")
-    clip = make_clip(tmp_path / "a.mkv", codec="prores_ks", pix_fmt="yuv422p10le", color=tags, frames=3)
-    reading = Reading(clip)
-    assert reading.video.tags.range == "full"
-    for frame, luma in zip(reading.frames, decode_luma(clip), strict=True):
-        np.testing.assert_array_equal(frame.luma, luma)
-    assert reading.notices == []
+    assert any(said.startswith("8 frames of another range or matrix are taken for") for said in notices)
+    assert not any("another range" in said for said in Reading(tmp_path / "0.264").notices)
 
 
 def test_an_aspect_of_samples_that_changes_is_told(tmp_path: Path) -> None:

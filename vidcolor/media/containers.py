@@ -19,7 +19,6 @@ __all__ = [
     "MATROSKA_FAMILY",
     "MOV_FAMILY",
     "ONE_RATE",
-    "RANGELESS",
     "RATE_ONLY",
     "UNORDERED",
     "container_label",
@@ -38,8 +37,6 @@ ONE_RATE = RATE_ONLY | {"mxf"}
 """Containers whose frames are all as long."""
 UNORDERED = RATE_ONLY | {"asf", "asf_stream"}
 """Containers that cannot say that frames are shown in another order than they are decoded in."""
-RANGELESS = frozenset({"mpegts", "mpeg", "mpegvideo", "m4v", "h264", "hevc", "vvc", "obu", "avi"})
-"""Demuxers of files that do not say by themselves what range samples have, only the streams in them do."""
 _LABELS = {"matroska": "Matroska", "webm": "WebM", "mpegts": "MPEG-TS", "ipod": "M4V"}
 _AVI_KINDS = frozenset({"audio", "video"})
 _TS_CODECS = frozenset(

@@ -44,10 +44,8 @@ class Faults:
     """Places at which the file could not be read, and went on after."""
     resized: Moments = field(default_factory=Moments)
     """Frames of another size or pixel format than the first."""
-    reranged: Moments = field(default_factory=Moments)
-    """Frames of another range than the film."""
     retagged: Moments = field(default_factory=Moments)
-    """Frames of another matrix than the first."""
+    """Frames of another range or matrix than the first."""
     reshaped: Moments = field(default_factory=Moments)
     """Places at which the aspect of the samples changed."""
     interlaced: Moments = field(default_factory=Moments)
@@ -85,14 +83,10 @@ class Faults:
             what = counted(self.resized.count, "frame")
             since = clock_text(self.resized.first[0])
             yield f"{what} of another size or pixel format converted to the first one's, from {since}."
-        if self.reranged.count:
-            what = counted(self.reranged.count, "frame")
-            since = clock_text(self.reranged.first[0])
-            yield f"{what} of another range converted to the film's, from {since}."
         if self.retagged.count:
             what = counted(self.retagged.count, "frame")
             since = clock_text(self.retagged.first[0])
-            yield f"{what} of another matrix are taken for the first one's, from {since}."
+            yield f"{what} of another range or matrix are taken for the first one's, from {since}."
         if self.reshaped.count:
             yield f"The aspect of its samples changes, at {self.reshaped}; the result has one throughout."
         if self.interlaced.count:

@@ -31,7 +31,6 @@ from vidcolor.media.faults import Faults
 from vidcolor.media.fields import FieldReader, first_field
 from vidcolor.media.luma import Planarizer, handed_out, is_plain, luma_plane, plan_luma
 from vidcolor.media.own_chroma import own_chroma
-from vidcolor.media.ranges import OneRange, plain_name
 from vidcolor.media.side_data import unkept
 from vidcolor.media.skim import Mark, Needed, Skimmer
 from vidcolor.media.source import Packet, Source, is_file
@@ -41,8 +40,8 @@ from vidcolor.media.video_decoder import VideoDecoder
 
 __all__ = ["VideoReader"]
 
-_SILENT = 2
-"""A picture's word for a matrix that it does not name (H.273)."""
+_FULL, _SILENT = 2, 2
+"""A picture's word for full range, and for a matrix that it does not name (H.273)."""
 HEADER_SLACK = Fraction(1, 2)
 """Seconds by which a film may end before its header says so without a remark."""
 
@@ -106,7 +105,7 @@ class VideoReader:
         self._deinterlacer = Deinterlacer(deinterlace)
         self._fields = FieldReader()
         self._faults = Faults()
-        self._matrix: int | None = None
+        self._said: tuple[bool, int] | None = None
         self._closed, self._named = False, is_file(source)
         self._reading: Generator[Frame, None, None] | None = None
         self._max_pixels = max_pixels
@@ -137,10 +136,8 @@ class VideoReader:
         )
         self._times = FrameTimes(_frame_step(self.video))
         plan = plan_luma(self.video.pixel_format)
-        form = plain_name(plan.target or self.video.pixel_format)
-        self._shape = (form, self.video.width, self.video.height)
+        self._shape = (plan.target or self.video.pixel_format, self.video.width, self.video.height)
         self._planar = Planarizer(self.video.tags)
-        self._range = OneRange(self.video, self.info.format)
 
     def __enter__(self) -> VideoReader:
         return self
@@ -242,7 +239,7 @@ class VideoReader:
             raise InputError(encrypted(self.info))
 
     def _timed(self, pictures: Iterator[av.VideoFrame]) -> Iterator[Timed]:
-        """Gives every picture its time, and all of them one size, format and range."""
+        """Gives every picture its time, and all of them the first one's size and format."""
         for picture in pictures:
             duration = max(picture.duration, 0)
             pts = self._times.next(picture.pts, duration, picture.dts)
@@ -253,21 +250,19 @@ class VideoReader:
 
     def _compare(self, picture: av.VideoFrame, pts: int) -> None:
         """Notes what the first picture brings along that is lost, and what later ones say otherwise."""
-        if self._matrix is None:
-            self._matrix = picture.colorspace
+        said = picture.color_range == _FULL, picture.colorspace
+        if self._said is None:
+            self._said = said
             for sentence in unkept(picture, self.video, named=self._named):
                 self._notify(sentence)
-        elif picture.colorspace != self._matrix and _SILENT not in (picture.colorspace, self._matrix):
+        elif said[0] != self._said[0] or (said != self._said and _SILENT not in (said[1], self._said[1])):
             self._faults.retagged.add(pts * self.video.time_base)
 
     def _uniform(self, picture: av.VideoFrame, pts: int) -> av.VideoFrame:
         name, width, height = self._shape
         try:
             picture = self._planar(picture)
-            if self._range.differs(picture):
-                self._faults.reranged.add(pts * self.video.time_base)
-                picture = self._range.converted(picture)
-            if (plain_name(picture.format.name), picture.width, picture.height) == self._shape:
+            if (picture.format.name, picture.width, picture.height) == self._shape:
                 return picture
             self._faults.resized.add(pts * self.video.time_base)
             return picture.reformat(width=width, height=height, format=name, interpolation="BICUBIC")
@@ -298,8 +293,9 @@ class VideoReader:
 
     def _frame(self, picture: av.VideoFrame, pts: int, duration: int, index: int) -> Frame:
         picture.pts, picture.time_base = pts, self.video.time_base
-        same = plain_name(picture.format.name) == plain_name(self.video.pixel_format)
-        carried = self._pictures_wanted or (same and is_plain(self.video.pixel_format))
+        carried = self._pictures_wanted or (
+            picture.format.name == self.video.pixel_format and is_plain(self.video.pixel_format)
+        )
         return Frame(
             luma=luma_plane(picture),
             time=Timestamp(pts, self.video.time_base),
