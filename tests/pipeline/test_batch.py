@@ -495,6 +495,22 @@ class TestDoneAndAgain:
         assert "no batch made it" in Run().totals.failed[0][1]
         assert (here / "out/a.color.mp4").read_text() == "by hand"
 
+    def test_a_film_put_there_before_it_is_taken_down_is_nobodys_but_its_makers(
+        self, here: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        film, take = touch(here / "in/a.mp4"), loop._Batch._take
+
+        def late(batch: Any, job: Any, message: Message) -> None:
+            touch(here / "out/a.color.mp4", "by hand")
+            take(batch, job, message)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(loop._Batch, "_take", late)
+            Run()
+        touch(film, "changed")
+        assert "is not the file that a batch made" in Run().totals.failed[0][1]
+        assert (here / "out/a.color.mp4").read_text() == "by hand"
+
     def test_a_result_whose_batch_died_before_it_said_so_is_ours(self, here: Path) -> None:
         touch(here / "in/a.mp4")
         stopped(loop._Batch, "_take")
@@ -734,6 +750,28 @@ class TestDoneAndAgain:
             "in/whole.mp4": "done",
             "in/growing.mp4": "done",
         }
+
+    def test_watching_takes_a_name_that_has_become_free(
+        self, here: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        touch(here / "in/a.mp4")
+        own = touch(here / "out/a.color.mp4", "by hand")
+        states: list[list[str]] = []
+        look = loop._Batch._look
+
+        def step(batch: Any) -> None:
+            states.append([entry.state for entry in batch.entries.values()])
+            if len(states) == 6:
+                own.unlink()
+            if len(states) == 10:
+                raise KeyboardInterrupt
+            look(batch)
+
+        monkeypatch.setattr(loop._Batch, "_look", step)
+        with pytest.raises(KeyboardInterrupt):
+            Run(watch=0.01)
+        assert (states[5], states[9]) == (["failed"], ["done"])
+        assert own.read_text() != "by hand"
 
     @pytest.mark.parametrize("folder", [False, True])
     def test_watching_makes_again_a_result_that_was_removed(

@@ -107,6 +107,10 @@ class _Batch:
         self.at_work: set[str] = set()
         self.seen: dict[str, Stamp] = {}
         self.handled: dict[str, Stamp] = {}
+        self.refused: set[str] = set()
+        """Real paths of films whose names are somebody else's files'."""
+        self.finished: dict[str, Stamp] = {}
+        """By output: what took its name, or is about to."""
         self.notices: list[str] = []
         """What there was to say of the inputs at the last look."""
         self.noticed: set[str] = set()
@@ -191,7 +195,7 @@ class _Batch:
         """Decides about one film; whether it was done before."""
         stamp = Stamp.of(film.path)
         same = stamp is not None and self.handled.get(film.real) == stamp
-        if film.real in self.at_work or (same and not self._has_vanished(film)):
+        if film.real in self.at_work or (same and not self._has_vanished(film) and not self._is_free(film)):
             return False
         if watching and (stamp is None or not self._is_settled(film, stamp)):
             return False
@@ -227,6 +231,12 @@ class _Batch:
             return False
         return not os.path.isfile(entry.output) and self.journal.is_there
 
+    def _is_free(self, film: Film) -> bool:
+        """Whether a name that was somebody else's file's can be had now."""
+        return (
+            film.real in self.refused and self._foreign(self.names.of(film, self.handled[film.real])) is None
+        )
+
     def _done(self, output: str, stamp: Stamp) -> Record | None:
         """What is known of the result in place, where that is a batch's and none that is to be made anew."""
         last, done = self.journal.records.get(output), self.journal.done.get(output)
@@ -257,8 +267,10 @@ class _Batch:
             return
         foreign = self._foreign(job.output)
         if foreign is not None:
+            self.refused.add(job.film.real)
             self._fail(job.film, job.output, foreign)
             return
+        self.refused.discard(job.film.real)
         if job.again is not None:
             self.tell(Event("notice", job.film.path, {"message": f"It is coloured again: {job.again}."}))
         if before is not None and before.state == "started":
@@ -300,6 +312,7 @@ class _Batch:
         may = self._foreign(job.output) is None
         if may:
             self.journal.add(self._record(job, "started", {}, finished))
+            self.finished[job.output] = finished
         return may
 
     def _take(self, job: _Job, message: Message) -> None:
@@ -314,7 +327,8 @@ class _Batch:
             self._fail(job.film, job.output, **(message.facts | told))
             return
         facts = {name: value for name, value in message.facts.items() if name != "output"}
-        made = Stamp.of(self._path(job.output)) or NO_FILE
+        # Not what has the name by now, which may be somebody else's.
+        made = self.finished.pop(job.output, None) or Stamp.of(self._path(job.output)) or NO_FILE
         self.journal.add(self._record(job, "done", facts, made))
         entry = self._entry(job.film, job.output)
         entry.state, entry.facts = "done", facts
